@@ -1,0 +1,6 @@
+-- The event of a holder is the event of its ticket.
+-- table: ticket_holders
+SELECT holder.id::text AS key
+FROM public.ticket_holders AS holder
+INNER JOIN public.tickets AS ticket ON ticket.id = holder.ticket_id
+WHERE holder.event_id <> ticket.event_id

@@ -1,0 +1,39 @@
+-- Gives every feedback its text back, letter for letter; what was rated since keeps its number as text, what cannot be put back stays journaled.
+
+LOCK TABLE public.feedback IN ACCESS EXCLUSIVE MODE;
+
+DROP TRIGGER feedback_rating ON public.feedback;
+
+ALTER TABLE public.feedback DROP CONSTRAINT feedback_rating_half_stars;
+
+ALTER TABLE public.feedback ALTER COLUMN rating TYPE varchar USING rating::text;
+
+WITH restored AS (
+    UPDATE public.feedback AS f SET rating = j.old_row ->> 'rating'
+    FROM oeventdb_internal.journal AS j
+    WHERE j.migration = '0003.ratings' AND j.table_name = 'feedback' AND j.key = f.id::text
+        AND j.reason LIKE 'rating %' AND j.restored_at IS NULL
+        AND f.rating::numeric = COALESCE(oeventdb_internal.half_stars(j.old_row ->> 'rating'), 0)
+    RETURNING j.id
+)
+DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+-- >>> db/procedures/ratings/feedback_rating.sql
+DROP FUNCTION oeventdb_internal.feedback_rating();
+-- <<<
+
+-- >>> db/procedures/ratings/update_rating.sql
+DROP FUNCTION oeventdb.update_rating(text);
+-- <<<
+
+-- >>> db/procedures/internal/refuse_rating.sql
+DROP FUNCTION oeventdb_internal.refuse_rating(text);
+-- <<<
+
+-- >>> db/procedures/internal/half_stars.sql
+DROP FUNCTION oeventdb_internal.half_stars(text);
+-- <<<
+
+-- >>> db/procedures/internal/read_stars.sql
+DROP FUNCTION oeventdb_internal.read_stars(text);
+-- <<<

@@ -1,0 +1,198 @@
+-- Takes the admissions away again and puts the removed holders, and the events as they were, back in their place.
+
+LOCK TABLE public.tickets, public.orders, public.ticket_holders, public.orders_tickets IN ACCESS EXCLUSIVE MODE;
+
+DROP TRIGGER ticket_holder_admission ON public.ticket_holders;
+
+DROP TRIGGER ticket_holder_release ON public.ticket_holders;
+
+DROP TRIGGER ticket_holder_release_update ON public.ticket_holders;
+
+DROP TRIGGER ticket_quantity ON public.tickets;
+
+DROP TRIGGER ticket_removed ON public.tickets;
+
+DROP TRIGGER order_liveness ON public.orders;
+
+ALTER TABLE public.ticket_holders
+    DROP CONSTRAINT ticket_holders_admission,
+    DROP CONSTRAINT ticket_holders_admission_complete,
+    DROP CONSTRAINT ticket_event,
+    DROP CONSTRAINT ticket_holders_ticket,
+    ADD CONSTRAINT ticket_holders_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE;
+
+ALTER TABLE public.orders_tickets
+    DROP CONSTRAINT orders_tickets_ticket,
+    ADD CONSTRAINT orders_tickets_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE;
+
+ALTER TABLE public.tickets DROP CONSTRAINT tickets_quantity;
+
+-- A ticket that was deleted since is told apart no longer once the column is gone.
+INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+SELECT '0005.ticket-holders', 'tickets', t.id::text, pg_catalog.to_jsonb(t), 'ticket deleted since the migration'
+FROM public.tickets AS t
+WHERE t.deleted_at IS NOT NULL;
+
+-- >>> db/procedures/holders/ticket_availability.sql
+DROP FUNCTION oeventdb.ticket_availability(bigint);
+-- <<<
+
+-- >>> db/procedures/holders/remove_ticket_holder.sql
+DROP FUNCTION oeventdb.remove_ticket_holder(bigint);
+-- <<<
+
+-- >>> db/procedures/holders/add_ticket_holder.sql
+DROP FUNCTION oeventdb.add_ticket_holder(bigint, text, text, text);
+-- <<<
+
+-- >>> db/procedures/internal/ticket_holder_row.sql
+DROP FUNCTION oeventdb_internal.ticket_holder_row(public.ticket_holders);
+-- <<<
+
+-- >>> db/procedures/holders/order_liveness.sql
+DROP FUNCTION oeventdb_internal.order_liveness();
+-- <<<
+
+-- >>> db/procedures/holders/ticket_holder_release.sql
+DROP FUNCTION oeventdb_internal.ticket_holder_release();
+-- <<<
+
+-- >>> db/procedures/holders/ticket_holder_admission.sql
+DROP FUNCTION oeventdb_internal.ticket_holder_admission();
+-- <<<
+
+-- >>> db/procedures/holders/ticket_removed.sql
+DROP FUNCTION oeventdb_internal.ticket_removed();
+-- <<<
+
+-- >>> db/procedures/holders/ticket_quantity.sql
+DROP FUNCTION oeventdb_internal.ticket_quantity();
+-- <<<
+
+-- >>> db/procedures/holders/resize_ticket.sql
+DROP FUNCTION oeventdb_internal.resize_ticket(bigint, bigint, integer, integer);
+-- <<<
+
+-- >>> db/procedures/holders/await_lower_numbers.sql
+DROP FUNCTION oeventdb_internal.await_lower_numbers(bigint, integer, timestamptz);
+-- <<<
+
+-- >>> db/procedures/holders/shrink_ticket.sql
+DROP FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/drop_free_admissions.sql
+DROP FUNCTION oeventdb_internal.drop_free_admissions(bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/release_admission.sql
+DROP FUNCTION oeventdb_internal.release_admission(bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/take_admission.sql
+DROP FUNCTION oeventdb_internal.take_admission(bigint, bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/claim_admission.sql
+DROP FUNCTION oeventdb_internal.claim_admission(bigint, bigint);
+-- <<<
+
+-- >>> db/procedures/holders/claim_admissions.sql
+DROP FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/await_admissions.sql
+DROP FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz);
+-- <<<
+
+-- >>> db/procedures/holders/claim_patience.sql
+DROP FUNCTION oeventdb_internal.claim_patience();
+-- <<<
+
+-- >>> db/procedures/holders/take_free_admissions.sql
+DROP FUNCTION oeventdb_internal.take_free_admissions(bigint, integer);
+-- <<<
+
+-- >>> db/procedures/internal/refuse_sold_out.sql
+DROP FUNCTION oeventdb_internal.refuse_sold_out(bigint, integer);
+-- <<<
+
+-- >>> db/procedures/holders/count_free_admissions.sql
+DROP FUNCTION oeventdb_internal.count_free_admissions(bigint);
+-- <<<
+
+-- >>> db/procedures/holders/add_admissions.sql
+DROP FUNCTION oeventdb_internal.add_admissions(bigint, bigint, integer, integer, integer);
+-- <<<
+
+-- >>> db/procedures/holders/open_next_range.sql
+DROP FUNCTION oeventdb_internal.open_next_range(bigint, bigint);
+-- <<<
+
+-- >>> db/procedures/holders/open_admissions.sql
+DROP FUNCTION oeventdb_internal.open_admissions(bigint, bigint, integer, integer);
+-- <<<
+
+-- >>> db/procedures/holders/release_lock.sql
+DROP FUNCTION oeventdb_internal.release_lock(bigint);
+-- <<<
+
+-- >>> db/procedures/holders/admission_place.sql
+DROP FUNCTION oeventdb_internal.admission_place(integer);
+-- <<<
+
+-- >>> db/procedures/internal/require_ticket.sql
+DROP FUNCTION oeventdb_internal.require_ticket(bigint);
+-- <<<
+
+-- >>> db/procedures/internal/require_text.sql
+DROP FUNCTION oeventdb_internal.require_text(text, text);
+-- <<<
+
+-- >>> db/procedures/internal/refuse_wrong_event.sql
+DROP FUNCTION oeventdb_internal.refuse_wrong_event(text, bigint, bigint);
+-- <<<
+
+-- >>> db/procedures/internal/order_is_live.sql
+DROP FUNCTION oeventdb_internal.order_is_live(text);
+-- <<<
+
+ALTER TABLE public.ticket_holders DROP COLUMN admission_no;
+
+ALTER TABLE public.tickets DROP COLUMN deleted_at;
+
+WITH restored AS (
+    INSERT INTO public.ticket_holders
+    SELECT h.*
+    FROM oeventdb_internal.journal AS j
+    CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
+    WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.restored_at IS NULL
+        AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
+        AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
+        AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+DELETE FROM oeventdb_internal.journal AS j USING restored AS r
+WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.key = r.id::text;
+
+WITH restored AS (
+    UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
+    FROM oeventdb_internal.journal AS j, public.tickets AS t
+    WHERE j.migration = '0005.ticket-holders' AND j.reason LIKE 'event %' AND j.restored_at IS NULL
+        AND h.id::text = j.key AND t.id = h.ticket_id AND h.event_id = t.event_id
+    RETURNING j.id
+)
+DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+DROP INDEX public.ticket_holders_order;
+
+DROP TYPE oeventdb.ticket_holder;
+
+DROP TABLE oeventdb_internal.admission_ranges;
+
+DROP TABLE oeventdb_internal.free_admissions;
+
+DROP TABLE oeventdb_internal.admissions;
+
+DROP INDEX public.tickets_event;

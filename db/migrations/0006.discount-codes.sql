@@ -1,0 +1,1002 @@
+-- A discount code covers tickets of its own event by foreign key, not by a text of ids; its definition is checked; tickets are listed by function.
+-- transactional: false
+-- depends: 0005.ticket-holders
+
+ALTER TABLE public.discount_codes
+    ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
+    ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false;
+
+COMMENT ON COLUMN public.discount_codes.is_duplicate IS
+'From before codes were unique in their event: an older live code reads the same. It stays usable until its text changes.';
+
+ALTER TABLE public.access_codes ADD COLUMN IF NOT EXISTS deleted_at timestamptz;
+
+ALTER TABLE public.tickets
+    ADD COLUMN IF NOT EXISTS discount_code_id bigint,
+    ADD COLUMN IF NOT EXISTS discount_code_used_for varchar NOT NULL DEFAULT 'ticket';
+
+COMMENT ON COLUMN public.tickets.discount_code_id IS
+'The discount code that covers the ticket, at most one; of the same event and of kind ticket.';
+
+COMMENT ON COLUMN public.tickets.discount_code_used_for IS
+'Always ticket: part of the foreign key that no code of another kind can satisfy.';
+
+-- Indexes for the keys and the lists.
+SELECT oeventdb_internal.drop_unfinished_index('discount_codes_kind');
+
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_kind ON public.discount_codes (id, event_id, used_for);
+
+SELECT oeventdb_internal.drop_unfinished_index('tickets_discount_code_id');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS tickets_discount_code_id
+    ON public.tickets (discount_code_id) WHERE discount_code_id IS NOT NULL;
+
+SELECT oeventdb_internal.drop_unfinished_index('orders_tickets_ticket_id');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_tickets_ticket_id ON public.orders_tickets (ticket_id);
+
+SELECT oeventdb_internal.drop_unfinished_index('association_ticket_tag');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS association_ticket_tag ON public.association (ticket_tag_id);
+
+SELECT oeventdb_internal.drop_unfinished_index('events_identifier');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS events_identifier ON public.events (identifier);
+
+SELECT oeventdb_internal.drop_unfinished_index('events_discount_code');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS events_discount_code
+    ON public.events (discount_code_id) WHERE discount_code_id IS NOT NULL;
+
+-- The kind of a code that covers a ticket, and its event, are held by the key; deleting a code used to delete its events.
+DO $$
+DECLARE
+    v_old record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_discount_code') THEN
+        ALTER TABLE public.tickets
+            ADD CONSTRAINT tickets_discount_code_kind CHECK (discount_code_used_for = 'ticket') NOT VALID,
+            ADD CONSTRAINT tickets_discount_code_event CHECK (discount_code_id IS NULL OR event_id IS NOT NULL) NOT VALID,
+            ADD CONSTRAINT tickets_discount_code FOREIGN KEY (discount_code_id, event_id, discount_code_used_for)
+                REFERENCES public.discount_codes (id, event_id, used_for) ON DELETE CASCADE NOT VALID;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'events_discount_code') THEN
+        FOR v_old IN
+            SELECT c.conname FROM pg_catalog.pg_constraint AS c
+            WHERE c.contype = 'f' AND c.conrelid = 'public.events'::regclass
+                AND c.confrelid = 'public.discount_codes'::regclass
+        LOOP
+            EXECUTE pg_catalog.format('ALTER TABLE public.events DROP CONSTRAINT %I', v_old.conname);
+        END LOOP;
+        ALTER TABLE public.events ADD CONSTRAINT events_discount_code
+            FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE SET NULL NOT VALID;
+    END IF;
+END
+$$;
+
+ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code_kind;
+
+ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code_event;
+
+ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code;
+
+ALTER TABLE public.events VALIDATE CONSTRAINT events_discount_code;
+
+-- What the texts of ids say becomes links; what cannot is journaled. Called again when the texts are dropped, for what was written meanwhile.
+CREATE OR REPLACE PROCEDURE oeventdb_internal.link_ticket_texts()
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    v_task CONSTANT text := '0006.discount-codes: tickets';
+    v_from bigint;
+    v_to bigint;
+    v_failures integer := 0;
+BEGIN
+    INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+    SELECT '0006.discount-codes', 'tickets', n.key, n.old_row, n.reason
+    FROM (
+        SELECT v.key, v.reason, pg_catalog.jsonb_build_object(
+            'discount_code_id', pg_catalog.split_part(v.key, ':', 1)::bigint,
+            'ticket_id', pg_catalog.substr(v.key, pg_catalog.strpos(v.key, ':') + 1)
+        ) AS old_row
+        FROM (
+            SELECT w.key, 'claim lost to a lower code' AS reason FROM (
+-- >>> db/audit/discount_code_tickets_claimed_twice.sql
+-- A ticket has at most one discount code; where ticket texts claim it twice, the lowest code wins.
+-- table: discount_codes
+-- Keys: the losing code and the ticket, as code:ticket. The last migration drops the column: where it is gone, its
+-- name means the NULL beside the table.
+SELECT claim.discount_code_id::text || ':' || claim.ticket_id::text AS key
+FROM (
+    SELECT
+        word.discount_code_id,
+        word.ticket_id,
+        row_number() OVER (PARTITION BY word.ticket_id ORDER BY word.discount_code_id) AS place
+    FROM (
+        SELECT DISTINCT
+            code.id AS discount_code_id,
+            code.event_id,
+            CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+        FROM (SELECT NULL::text AS tickets) AS missing
+        CROSS JOIN LATERAL (
+            SELECT id, event_id, tickets
+            FROM public.discount_codes
+            WHERE used_for = 'ticket' AND tickets ~ '[0-9]'
+        ) AS code
+        CROSS JOIN LATERAL (
+            SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+            FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+        ) AS part
+    ) AS word
+    INNER JOIN public.tickets AS ticket ON ticket.id = word.ticket_id AND ticket.event_id = word.event_id
+) AS claim
+WHERE claim.place > 1
+-- <<<
+            ) AS w
+            UNION ALL
+            SELECT w.key, 'ticket of another event' FROM (
+-- >>> db/audit/discount_code_tickets_other_event.sql
+-- The ticket text of a ticket code names tickets of the code's own event.
+-- table: discount_codes
+-- Keys: the code and the ticket, as code:ticket. The last migration drops the column: where it is gone, its name
+-- means the NULL beside the table.
+SELECT DISTINCT word.discount_code_id::text || ':' || ticket.id::text AS key
+FROM (
+    SELECT
+        code.id AS discount_code_id,
+        code.event_id,
+        CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+    FROM (SELECT NULL::text AS tickets) AS missing
+    CROSS JOIN LATERAL (
+        SELECT id, event_id, tickets
+        FROM public.discount_codes
+        WHERE used_for = 'ticket' AND tickets ~ '[0-9]'
+    ) AS code
+    CROSS JOIN LATERAL (
+        SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+        FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+    ) AS part
+) AS word
+INNER JOIN public.tickets AS ticket ON ticket.id = word.ticket_id
+WHERE word.event_id IS NULL OR ticket.event_id IS NULL OR word.event_id <> ticket.event_id
+-- <<<
+            ) AS w
+            UNION ALL
+            SELECT w.key, 'no id of a ticket' FROM (
+-- >>> db/audit/discount_code_tickets_unknown.sql
+-- Every word in the ticket text of a ticket code is the id of a ticket.
+-- table: discount_codes
+-- Keys: the code and the word, as code:word. The last migration drops the column: where it is gone, its name means
+-- the NULL beside the table.
+SELECT word.discount_code_id::text || ':' || word.ticket_text AS key
+FROM (
+    SELECT
+        code.id AS discount_code_id,
+        part.ticket_text,
+        CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+    FROM (SELECT NULL::text AS tickets) AS missing
+    CROSS JOIN LATERAL (
+        SELECT id, tickets
+        FROM public.discount_codes
+        WHERE used_for = 'ticket' AND btrim(tickets, E' \t\n\r\f\x0B') <> ''
+    ) AS code
+    CROSS JOIN LATERAL (
+        SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+        FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+    ) AS part
+    WHERE part.ticket_text <> ''
+) AS word
+LEFT JOIN public.tickets AS ticket ON ticket.id = word.ticket_id
+WHERE ticket.id IS NULL
+-- <<<
+            ) AS w
+            -- a quantity below 0 keeps a row from being written at all until somebody corrects it
+            UNION ALL
+            SELECT w.key, 'claim lost: the ticket has a negative quantity' FROM (
+                SELECT pg_catalog.min(c.id) || ':' || t.id AS key
+                FROM public.discount_codes AS c
+                CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+                INNER JOIN public.tickets AS t ON t.event_id = c.event_id AND t.quantity < 0
+                    AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+                WHERE c.used_for = 'ticket'
+                GROUP BY t.id
+            ) AS w
+        ) AS v
+    ) AS n
+    WHERE NOT EXISTS (
+        SELECT FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.key = n.key
+    );
+
+    INSERT INTO oeventdb_internal.progress (task, done, total, unit)
+    SELECT v_task, 0, COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
+    ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
+    COMMIT;
+    LOOP
+        PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
+        BEGIN
+            SELECT p.done INTO v_from FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
+            SELECT pg_catalog.max(s.id) INTO v_to FROM (
+                SELECT c.id FROM public.discount_codes AS c WHERE c.id > v_from ORDER BY c.id LIMIT 200
+            ) AS s;
+            EXIT WHEN v_to IS NULL;
+            WITH claimed AS (
+                SELECT w.ticket_id, pg_catalog.min(w.discount_code_id) AS discount_code_id
+                FROM (
+                    SELECT c.id AS discount_code_id, pg_catalog.btrim(p.word, E' \t\n\r\f\x0B')::bigint AS ticket_id
+                    FROM public.discount_codes AS c
+                    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+                    WHERE c.id > v_from AND c.id <= v_to AND c.used_for = 'ticket'
+                        AND pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') ~ '^[0-9]{1,18}$'
+                ) AS w
+                INNER JOIN public.tickets AS l ON l.id = w.ticket_id
+                INNER JOIN public.discount_codes AS o ON o.id = w.discount_code_id AND o.event_id = l.event_id
+                GROUP BY w.ticket_id
+            ), judged AS (
+                -- once an amount above the price is refused, a text that was written since cannot ask for it
+                SELECT
+                    n.ticket_id, n.discount_code_id,
+                    c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
+                        SELECT FROM pg_catalog.pg_trigger AS g
+                        WHERE g.tgrelid = 'public.tickets'::pg_catalog.regclass AND g.tgname = 'ticket_discount'
+                    ) AS is_refused
+                FROM claimed AS n
+                INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS NULL
+                INNER JOIN public.discount_codes AS c ON c.id = n.discount_code_id
+                WHERE COALESCE(t.quantity, 0) >= 0
+            ), journaled AS (
+                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+                SELECT
+                    '0006.discount-codes', 'tickets', j.discount_code_id || ':' || j.ticket_id,
+                    pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
+                    'amount above the price of the ticket'
+                FROM judged AS j WHERE j.is_refused
+            )
+            UPDATE public.tickets AS t SET discount_code_id = j.discount_code_id
+            FROM judged AS j
+            INNER JOIN public.discount_codes AS c ON c.id = j.discount_code_id
+            WHERE NOT j.is_refused AND t.id = j.ticket_id AND t.event_id = c.event_id AND t.discount_code_id IS NULL;
+            UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
+            v_failures := 0;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation OR SQLSTATE 'OE205' THEN
+            -- somebody holds one of these rows, or has just changed or deleted one: let go of the others before trying again
+            v_failures := v_failures + 1;
+            IF v_failures > 1000 THEN
+                RAISE;
+            END IF;
+        END;
+        COMMIT;
+        PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
+    END LOOP;
+    DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
+    COMMIT;
+END
+$procedure$;
+
+CALL oeventdb_internal.link_ticket_texts();
+
+-- Of live codes that read the same in one event the oldest is the code; the others are marked.
+UPDATE public.discount_codes AS c SET is_duplicate = true
+FROM (
+    SELECT d.id, pg_catalog.row_number() OVER (PARTITION BY d.event_id, pg_catalog.lower(d.code) ORDER BY d.id) AS place
+    FROM public.discount_codes AS d WHERE d.event_id IS NOT NULL AND d.deleted_at IS NULL
+) AS s
+WHERE s.id = c.id AND s.place > 1 AND NOT c.is_duplicate
+    AND pg_catalog.to_regclass('public.discount_codes_event_code') IS NULL;
+
+SELECT oeventdb_internal.drop_unfinished_index('discount_codes_event_code');
+
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
+    ON public.discount_codes (event_id, lower(code)) WHERE deleted_at IS NULL AND NOT is_duplicate;
+
+-- Old codes may break these; new ones, and old ones that are written again, may not.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_value') THEN
+        ALTER TABLE public.discount_codes
+            ADD CONSTRAINT discount_codes_type CHECK (type::text IN ('amount', 'percent')) NOT VALID,
+            ADD CONSTRAINT discount_codes_used_for CHECK (used_for::text IN ('ticket', 'event')) NOT VALID,
+            ADD CONSTRAINT discount_codes_code CHECK (btrim(code, E' \t\n\r\f\x0B') <> '') NOT VALID,
+            ADD CONSTRAINT discount_codes_value
+                CHECK (value >= 0 AND value < 'Infinity' AND (type <> 'percent' OR value <= 100)) NOT VALID,
+            ADD CONSTRAINT discount_codes_max_quantity CHECK (max_quantity >= 0) NOT VALID,
+            ADD CONSTRAINT discount_codes_min_quantity CHECK (min_quantity >= 0 AND min_quantity <= max_quantity) NOT VALID,
+            ADD CONSTRAINT discount_codes_tickets_number
+                CHECK (tickets_number >= 0 AND tickets_number >= max_quantity) NOT VALID,
+            ADD CONSTRAINT discount_codes_valid_till CHECK (valid_from < valid_till) NOT VALID;
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF pg_catalog.to_regtype('oeventdb.ticket') IS NULL THEN
+        CREATE TYPE oeventdb.ticket AS (
+            id bigint, event_id bigint, name text, description text, type text, quantity integer, price numeric,
+            position integer, min_order integer, max_order integer, sales_starts_at timestamptz,
+            sales_ends_at timestamptz, is_hidden boolean, discount_code_id bigint
+        );
+        CREATE TYPE oeventdb.discount_code AS (
+            id bigint, event_id bigint, code text, type text, value numeric, used_for text, is_active boolean,
+            tickets_number integer, min_quantity integer, max_quantity integer, valid_from timestamptz,
+            valid_till timestamptz, created_at timestamptz
+        );
+        COMMENT ON TYPE oeventdb.ticket IS
+        'A kind of ticket of an event: type is free, paid or donation; price in the event''s currency; quantity NULL is unlimited; at most one discount code.';
+        COMMENT ON TYPE oeventdb.discount_code IS
+        'A discount code: value is a percentage or an amount (type) off each covered seat; used_for is ticket or event; NULL limits nothing.';
+    END IF;
+END
+$$;
+
+-- >>> db/procedures/internal/ticket_row.sql
+-- What the API shows of a ticket, from the table's row; a ticket of which nobody said so is hidden.
+-- SQL without SET search_path, so that it is inlined; it names nothing but its argument.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_row(
+    ticket public.tickets
+) RETURNS oeventdb.ticket
+LANGUAGE sql
+STABLE
+AS $function$
+    SELECT ROW(
+        ticket.id, ticket.event_id, ticket.name, ticket.description, ticket.type, ticket.quantity, ticket.price::numeric,
+        ticket.position, ticket.min_order, ticket.max_order, ticket.sales_starts_at, ticket.sales_ends_at,
+        COALESCE(ticket.is_hidden, true), ticket.discount_code_id
+    )::oeventdb.ticket
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_row(public.tickets) IS
+'The API''s row of a ticket.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_row(public.tickets) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/discount_code_row.sql
+-- What the API shows of a discount code, from the table's row.
+-- SQL without SET search_path, so that it is inlined; it names nothing but its argument.
+CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_row(
+    discount_code public.discount_codes
+) RETURNS oeventdb.discount_code
+LANGUAGE sql
+STABLE
+AS $function$
+    SELECT ROW(
+        discount_code.id, discount_code.event_id, discount_code.code, discount_code.type, discount_code.value::numeric,
+        discount_code.used_for, discount_code.is_active, discount_code.tickets_number, discount_code.min_quantity,
+        discount_code.max_quantity, discount_code.valid_from, discount_code.valid_till, discount_code.created_at
+    )::oeventdb.discount_code
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.discount_code_row(public.discount_codes) IS
+'The API''s row of a discount code.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.discount_code_row(public.discount_codes) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/require_choice.sql
+-- An argument that is one of a few words is refused when it is none of them.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_choice(
+    argument text,
+    value text,
+    choices text[]
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF require_choice.value IS NULL OR require_choice.value <> ALL (require_choice.choices) THEN
+        PERFORM oeventdb_internal.refuse_argument(
+            require_choice.argument,
+            pg_catalog.format('is none of %s', pg_catalog.array_to_string(require_choice.choices, ', '))
+        );
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_choice(text, text, text[]) IS
+'Raises OE400 for a value of the argument that is NULL or none of the choices.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_choice(text, text, text[]) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/require_discount_code.sql
+-- A function that works on one discount code starts by making sure that the code exists.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_discount_code(
+    discount_code_id bigint
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF require_discount_code.discount_code_id IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('discount_code_id', 'is NULL');
+    END IF;
+
+    PERFORM FROM public.discount_codes AS c
+    WHERE c.id = require_discount_code.discount_code_id AND c.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', require_discount_code.discount_code_id);
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_discount_code(bigint) IS
+'Raises OE400 for NULL, OE404 for an unknown or deleted discount code.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_discount_code(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/refuse_amount.sql
+-- An amount off that is more than the price is refused in one wording, from whichever side it came about.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_amount(
+    discount_code_id bigint,
+    value numeric,
+    ticket_id bigint,
+    price numeric
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.fail(
+        'OE205',
+        pg_catalog.format(
+            'discount code %s takes %s off, more than the price %s of ticket %s',
+            refuse_amount.discount_code_id, refuse_amount.value, COALESCE(refuse_amount.price, 0), refuse_amount.ticket_id
+        ),
+        pg_catalog.jsonb_build_object(
+            'field', 'value', 'discount_code_id', refuse_amount.discount_code_id, 'ticket_id', refuse_amount.ticket_id,
+            'value', refuse_amount.value, 'price', COALESCE(refuse_amount.price, 0)
+        ),
+        'Lower the amount, raise the price, or take the ticket off the code.'
+    );
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_amount(bigint, numeric, bigint, numeric) IS
+'Raises OE205 (discount_code_definition), field value.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_amount(bigint, numeric, bigint, numeric) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/refuse_code_kind.sql
+-- A code for whole events where one for tickets is needed is refused in one wording.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_code_kind(
+    discount_code_id bigint
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.fail(
+        'OE201',
+        pg_catalog.format('discount code %s is for whole events, not for tickets', refuse_code_kind.discount_code_id),
+        pg_catalog.jsonb_build_object('discount_code_id', refuse_code_kind.discount_code_id, 'used_for', 'event'),
+        'Use a code that was created with used_for => ''ticket''.'
+    );
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_code_kind(bigint) IS
+'Raises OE201 (discount_code_wrong_kind).';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_code_kind(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/refuse_definition.sql
+-- What a constraint on discount codes refuses is explained by the field it is about.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_definition(
+    field text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.fail(
+        'OE205',
+        pg_catalog.format('a discount code cannot have this %s', refuse_definition.field),
+        pg_catalog.jsonb_build_object('field', refuse_definition.field),
+        CASE refuse_definition.field
+            WHEN 'value' THEN 'A percent is from 0 to 100, an amount from 0 to the price of each covered ticket.'
+            WHEN 'code' THEN 'Another live code of the event reads the same, whatever its case, or the text is too long: choose another.'
+            WHEN 'max_quantity' THEN 'max_quantity is at least 0; NULL is unlimited.'
+            WHEN 'min_quantity' THEN 'min_quantity is from 0 to max_quantity.'
+            WHEN 'tickets_number' THEN 'tickets_number is at least 0 and at least max_quantity; NULL is unlimited.'
+            WHEN 'valid_till' THEN 'valid_from is before valid_till.'
+            ELSE 'See the constraint of that name on public.discount_codes.'
+        END
+    );
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_definition(text) IS
+'Raises OE205 (discount_code_definition) with the field.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_definition(text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/attach_discount_code.sql
+-- A code of kind 'ticket' covers exactly these tickets of its event afterwards; one that another code covered changes over to it.
+CREATE OR REPLACE FUNCTION oeventdb_internal.attach_discount_code(
+    discount_code_id bigint,
+    event_id bigint,
+    ticket_ids bigint[]
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_wrong record;
+BEGIN
+    -- in one order for everybody, so that two codes that exchange tickets can't wait for each other
+    PERFORM FROM public.tickets AS t
+    WHERE t.discount_code_id = attach_discount_code.discount_code_id OR t.id = ANY (attach_discount_code.ticket_ids)
+    ORDER BY t.id FOR NO KEY UPDATE;
+
+    SELECT s.ticket_id, t.id, t.event_id INTO v_wrong
+    FROM pg_catalog.unnest(attach_discount_code.ticket_ids) AS s (ticket_id)
+    LEFT JOIN public.tickets AS t ON t.id = s.ticket_id AND t.deleted_at IS NULL
+    WHERE t.id IS NULL OR t.event_id IS DISTINCT FROM attach_discount_code.event_id
+    ORDER BY s.ticket_id LIMIT 1;
+    IF FOUND AND v_wrong.id IS NULL THEN
+        PERFORM oeventdb_internal.refuse_unknown('ticket', v_wrong.ticket_id);
+    ELSIF FOUND THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_wrong.ticket_id, attach_discount_code.event_id);
+    END IF;
+
+    UPDATE public.tickets AS t SET discount_code_id = NULL
+    WHERE t.discount_code_id = attach_discount_code.discount_code_id AND t.id <> ALL (attach_discount_code.ticket_ids);
+    UPDATE public.tickets AS t SET discount_code_id = attach_discount_code.discount_code_id
+    WHERE t.id = ANY (attach_discount_code.ticket_ids)
+        AND t.discount_code_id IS DISTINCT FROM attach_discount_code.discount_code_id;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) IS
+'Replaces the tickets of a code. Raises OE404 no such ticket, OE105 ticket of another event, OE205 amount above a price.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/discount_code_definition.sql
+-- A code keeps its kind for life, and its claim to be an old duplicate only while its text stays.
+CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_definition() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.is_duplicate := false;
+        RETURN NEW;
+    END IF;
+
+    IF NEW.used_for IS DISTINCT FROM OLD.used_for THEN
+        PERFORM oeventdb_internal.fail(
+            'OE201',
+            pg_catalog.format('discount code %s is for %ss and stays so', OLD.id, OLD.used_for),
+            pg_catalog.jsonb_build_object('discount_code_id', OLD.id, 'used_for', OLD.used_for),
+            'Create another code of the kind that you need.'
+        );
+    END IF;
+    NEW.is_duplicate := OLD.is_duplicate
+        AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
+    IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
+        PERFORM oeventdb_internal.refuse_amount(NEW.id, NEW.value::numeric, t.id, t.price::numeric)
+        FROM public.tickets AS t
+        WHERE t.discount_code_id = NEW.id AND COALESCE(t.price, 0) < NEW.value;
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.discount_code_definition() IS
+'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.discount_code_definition() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/ticket_discount.sql
+-- A code covers a ticket of its own event only, and takes at most the price off it: said in words here, held by the foreign key.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_discount() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.discount_codes;
+BEGIN
+    -- locked: the amount must not be raised, nor this price lowered, behind the other's back
+    SELECT c.* INTO v_code FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id FOR SHARE;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', NEW.discount_code_id);
+    ELSIF v_code.used_for <> 'ticket' THEN
+        PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
+    ELSIF v_code.event_id IS DISTINCT FROM NEW.event_id THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('discount_code', v_code.id::bigint, NEW.event_id::bigint);
+    ELSIF v_code.type = 'amount' AND v_code.value::numeric > COALESCE(NEW.price, 0)::numeric THEN
+        PERFORM oeventdb_internal.refuse_amount(v_code.id::bigint, v_code.value::numeric, NEW.id, NEW.price::numeric);
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_discount() IS
+'Trigger of public.tickets, before a code is attached or the event or price of a covered ticket changes. Raises OE404 no such code, OE201 code for
+whole events, OE105 code of another event, OE205 amount above the price.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_discount() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/discount_code_tickets.sql
+-- The tickets that a discount code covers, hidden ones too; a code that does not exist is told apart from one without tickets.
+CREATE OR REPLACE FUNCTION oeventdb.discount_code_tickets(
+    discount_code_id bigint
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+    SELECT (oeventdb_internal.ticket_row(t)).*
+    FROM public.tickets AS t
+    INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id AND c.deleted_at IS NULL
+    WHERE t.discount_code_id = discount_code_tickets.discount_code_id AND t.deleted_at IS NULL
+    ORDER BY t.position, t.id;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.require_discount_code(discount_code_tickets.discount_code_id);
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.discount_code_tickets(bigint) IS
+'The tickets of a discount code by position and id, hidden ones too; no row for a code without tickets.
+Errors: OE404 no such code; OE400 discount_code_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.discount_code_tickets(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/replace_discount_code_tickets.sql
+-- The whole set of tickets that a code covers is replaced at once, within the code's own event.
+CREATE OR REPLACE FUNCTION oeventdb.replace_discount_code_tickets(
+    discount_code_id bigint,
+    ticket_ids bigint[]
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.discount_codes;
+BEGIN
+    PERFORM oeventdb_internal.require_discount_code(replace_discount_code_tickets.discount_code_id);
+    IF replace_discount_code_tickets.ticket_ids IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is NULL');
+    ELSIF pg_catalog.array_position(replace_discount_code_tickets.ticket_ids, NULL) IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'contains NULL');
+    END IF;
+
+    -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
+    UPDATE public.discount_codes AS c SET is_active = c.is_active
+    WHERE c.id = replace_discount_code_tickets.discount_code_id
+    RETURNING c.* INTO v_code;
+    IF v_code.used_for <> 'ticket' THEN
+        PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
+    END IF;
+    PERFORM oeventdb_internal.attach_discount_code(
+        v_code.id::bigint, v_code.event_id::bigint, replace_discount_code_tickets.ticket_ids
+    );
+    RETURN QUERY SELECT * FROM oeventdb.discount_code_tickets(v_code.id::bigint);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) IS
+'Makes ticket_ids the tickets of a code of kind ''ticket'' ({} takes all away; a ticket of another code changes over) and returns them.
+Errors: OE404 no such code or ticket; OE400 NULL; OE201 code for whole events; OE105 ticket of another event; OE205 amount above a ticket''s price.';
+
+REVOKE ALL ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/create_discount_code.sql
+-- A new code for tickets of an event, or for the event as a whole; what the constraints refuse is said by the name of the field.
+CREATE OR REPLACE FUNCTION oeventdb.create_discount_code(
+    event_id bigint,
+    code text,
+    type text,
+    value numeric,
+    used_for text DEFAULT 'ticket',
+    ticket_ids bigint[] DEFAULT '{}',
+    tickets_number integer DEFAULT NULL,
+    min_quantity integer DEFAULT 1,
+    max_quantity integer DEFAULT NULL,
+    valid_from timestamptz DEFAULT NULL,
+    valid_till timestamptz DEFAULT NULL
+) RETURNS SETOF oeventdb.discount_code
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.discount_codes;
+    v_constraint text;
+BEGIN
+    PERFORM oeventdb_internal.require_event(create_discount_code.event_id);
+    PERFORM oeventdb_internal.require_text('code', create_discount_code.code);
+    PERFORM oeventdb_internal.require_choice('type', create_discount_code.type, ARRAY['amount', 'percent']);
+    PERFORM oeventdb_internal.require_choice('used_for', create_discount_code.used_for, ARRAY['ticket', 'event']);
+    IF create_discount_code.value IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('value', 'is NULL');
+    ELSIF create_discount_code.ticket_ids IS NULL
+        OR pg_catalog.array_position(create_discount_code.ticket_ids, NULL) IS NOT NULL
+    THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is or contains NULL');
+    END IF;
+
+    BEGIN
+        INSERT INTO public.discount_codes AS c (
+            event_id, code, type, value, used_for, is_active, tickets_number, min_quantity, max_quantity,
+            valid_from, valid_till, created_at
+        ) VALUES (
+            create_discount_code.event_id, create_discount_code.code, create_discount_code.type,
+            create_discount_code.value::double precision, create_discount_code.used_for, true,
+            create_discount_code.tickets_number, create_discount_code.min_quantity, create_discount_code.max_quantity,
+            create_discount_code.valid_from, create_discount_code.valid_till, pg_catalog.now()
+        ) RETURNING c.* INTO v_code;
+    EXCEPTION
+        WHEN numeric_value_out_of_range THEN
+            PERFORM oeventdb_internal.refuse_definition('value');
+        WHEN unique_violation OR program_limit_exceeded THEN
+            -- the text of another code, or longer than an index can hold
+            PERFORM oeventdb_internal.refuse_definition('code');
+        WHEN check_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+            IF v_constraint = 'discount_codes_pkey' THEN
+                -- a sequence that lags behind its table is nobody's definition
+                RAISE;
+            END IF;
+            PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint, 'discount_codes_', ''));
+    END;
+
+    IF v_code.used_for = 'ticket' THEN
+        PERFORM oeventdb_internal.attach_discount_code(
+            v_code.id::bigint, v_code.event_id::bigint, create_discount_code.ticket_ids
+        );
+    ELSIF create_discount_code.ticket_ids <> '{}' THEN
+        PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
+    END IF;
+    RETURN QUERY SELECT (oeventdb_internal.discount_code_row(v_code)).*;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.create_discount_code(
+    bigint, text, text, numeric, text, bigint[], integer, integer, integer, timestamptz, timestamptz
+) IS
+'Creates an active discount code and returns it. type is percent (value 0 to 100, off each covered seat) or amount (value in the event''s currency,
+at most the price of each covered ticket); used_for is ticket (with ticket_ids, all of the event) or event. tickets_number limits the uses (NULL:
+unlimited), min_quantity and max_quantity the covered seats of an order, valid_from and valid_till the time (valid_till NULL: the event''s end).
+Errors: OE404 no such event or ticket; OE400 an argument NULL, blank or no choice; OE205 value, quantities, dates or code not allowed, DETAIL
+{"field"}; OE201 tickets given for a code of kind event; OE105 ticket of another event.';
+
+REVOKE ALL ON FUNCTION oeventdb.create_discount_code(
+    bigint, text, text, numeric, text, bigint[], integer, integer, integer, timestamptz, timestamptz
+) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/discount_codes/delete_discount_code.sql
+-- A deleted code leaves its tickets, its events and the orders that used it behind, unharmed.
+CREATE OR REPLACE FUNCTION oeventdb.delete_discount_code(
+    discount_code_id bigint
+) RETURNS SETOF oeventdb.discount_code
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.require_discount_code(delete_discount_code.discount_code_id);
+    -- lock before detaching: no ticket may be attached in between, the cascade would take it
+    PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
+    -- in the order in which replacements lock them, so that the two can't wait for each other
+    PERFORM FROM public.tickets AS t
+    WHERE t.discount_code_id = delete_discount_code.discount_code_id
+    ORDER BY t.id FOR NO KEY UPDATE;
+    UPDATE public.tickets AS t SET discount_code_id = NULL
+    WHERE t.discount_code_id = delete_discount_code.discount_code_id;
+
+    RETURN QUERY
+    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
+    RETURNING (oeventdb_internal.discount_code_row(c)).*;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.delete_discount_code(bigint) IS
+'Detaches a code from its tickets, deletes it and returns it as it was. Errors: OE404 no such code; OE400 discount_code_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.delete_discount_code(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/tickets/event_tickets.sql
+-- The tickets of an event, hidden ones too.
+CREATE OR REPLACE FUNCTION oeventdb.event_tickets(
+    event_id bigint
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.require_event(event_tickets.event_id);
+    RETURN QUERY
+    SELECT (oeventdb_internal.ticket_row(t)).*
+    FROM public.tickets AS t
+    WHERE t.event_id = event_tickets.event_id AND t.deleted_at IS NULL
+    ORDER BY t.position, t.id;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.event_tickets(bigint) IS
+'The tickets of an event by position and id, hidden ones too; no row for an event without tickets.
+Errors: OE404 no such event; OE400 event_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.event_tickets(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/tickets/event_tickets_by_identifier.sql
+-- The tickets of the event with this identifier; where old events share one, the first of them.
+CREATE OR REPLACE FUNCTION oeventdb.event_tickets_by_identifier(
+    event_identifier text
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_event_id bigint;
+BEGIN
+    PERFORM oeventdb_internal.require_text('event_identifier', event_tickets_by_identifier.event_identifier);
+    SELECT e.id INTO v_event_id FROM public.events AS e
+    WHERE e.identifier = event_tickets_by_identifier.event_identifier AND e.deleted_at IS NULL
+    ORDER BY e.id LIMIT 1;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('event', event_tickets_by_identifier.event_identifier);
+    END IF;
+    RETURN QUERY SELECT * FROM oeventdb.event_tickets(v_event_id);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.event_tickets_by_identifier(text) IS
+'The tickets of the event with this identifier by position and id, hidden ones too; of several such events (identifiers of old events are
+not unique) the one with the lowest id. Errors: OE404 no such event; OE400 event_identifier NULL or blank.';
+
+REVOKE ALL ON FUNCTION oeventdb.event_tickets_by_identifier(text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/tickets/ticket_tag_tickets.sql
+-- The tickets that carry a tag, each once, hidden ones too.
+CREATE OR REPLACE FUNCTION oeventdb.ticket_tag_tickets(
+    ticket_tag_id bigint
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF ticket_tag_tickets.ticket_tag_id IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_tag_id', 'is NULL');
+    ELSIF NOT EXISTS (SELECT FROM public.ticket_tag AS g WHERE g.id = ticket_tag_tickets.ticket_tag_id) THEN
+        PERFORM oeventdb_internal.refuse_unknown('ticket_tag', ticket_tag_tickets.ticket_tag_id);
+    END IF;
+    RETURN QUERY
+    SELECT (oeventdb_internal.ticket_row(t)).*
+    FROM public.tickets AS t
+    WHERE t.deleted_at IS NULL AND t.id IN (
+        -- old rows stand twice, or half empty
+        SELECT a.ticket_id FROM public.association AS a WHERE a.ticket_tag_id = ticket_tag_tickets.ticket_tag_id
+    )
+    ORDER BY t.position, t.id;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.ticket_tag_tickets(bigint) IS
+'The tickets with a tag by position and id, each once, hidden ones too; no row for a tag without tickets.
+Errors: OE404 no such tag; OE400 ticket_tag_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.ticket_tag_tickets(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/tickets/access_code_tickets.sql
+-- The tickets that an access code opens, hidden ones too.
+CREATE OR REPLACE FUNCTION oeventdb.access_code_tickets(
+    access_code_id bigint
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF access_code_tickets.access_code_id IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('access_code_id', 'is NULL');
+    ELSIF NOT EXISTS (
+        SELECT FROM public.access_codes AS c WHERE c.id = access_code_tickets.access_code_id AND c.deleted_at IS NULL
+    ) THEN
+        PERFORM oeventdb_internal.refuse_unknown('access_code', access_code_tickets.access_code_id);
+    END IF;
+    RETURN QUERY
+    SELECT (oeventdb_internal.ticket_row(t)).*
+    FROM public.access_codes_tickets AS l
+    INNER JOIN public.tickets AS t ON t.id = l.ticket_id
+    WHERE l.access_code_id = access_code_tickets.access_code_id AND t.deleted_at IS NULL
+    ORDER BY t.position, t.id;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.access_code_tickets(bigint) IS
+'The tickets of an access code by position and id, hidden ones too; no row for a code without tickets.
+Errors: OE404 no such access code; OE400 access_code_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.access_code_tickets(bigint) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/tickets/order_tickets.sql
+-- The tickets that an order has lines for, hidden ones too.
+CREATE OR REPLACE FUNCTION oeventdb.order_tickets(
+    order_identifier text
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_order_id bigint;
+BEGIN
+    PERFORM oeventdb_internal.require_text('order_identifier', order_tickets.order_identifier);
+    SELECT o.id INTO v_order_id FROM public.orders AS o WHERE o.identifier = order_tickets.order_identifier;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('order', order_tickets.order_identifier);
+    END IF;
+    RETURN QUERY
+    SELECT (oeventdb_internal.ticket_row(t)).*
+    FROM public.orders_tickets AS l
+    INNER JOIN public.tickets AS t ON t.id = l.ticket_id
+    WHERE l.order_id = v_order_id AND t.deleted_at IS NULL
+    ORDER BY t.position, t.id;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.order_tickets(text) IS
+'The tickets of an order''s lines by position and id, hidden ones too; no row for an order without lines.
+Errors: OE404 no such order; OE400 order_identifier NULL or blank.';
+
+REVOKE ALL ON FUNCTION oeventdb.order_tickets(text) FROM PUBLIC;
+-- <<<
+
+DO $$
+BEGIN
+    CREATE OR REPLACE TRIGGER discount_code_definition
+        BEFORE INSERT OR UPDATE OF code, event_id, type, value, used_for, is_duplicate ON public.discount_codes
+        FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_definition();
+    CREATE OR REPLACE TRIGGER ticket_discount
+        BEFORE INSERT OR UPDATE OF discount_code_id, event_id, price ON public.tickets
+        FOR EACH ROW WHEN (NEW.discount_code_id IS NOT NULL)
+        EXECUTE FUNCTION oeventdb_internal.ticket_discount();
+END
+$$;

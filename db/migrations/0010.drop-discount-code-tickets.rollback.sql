@@ -1,0 +1,222 @@
+-- Gives the codes their texts of ticket ids back, letter for letter.
+
+ALTER TABLE public.discount_codes ADD COLUMN tickets varchar;
+
+-- Old codes may break their constraints, which are not asked about this column.
+DO $$
+DECLARE
+    v_names text[];
+    v_definitions text[];
+    v_name text;
+BEGIN
+    SELECT pg_catalog.array_agg(c.conname), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
+    INTO v_names, v_definitions
+    FROM pg_catalog.pg_constraint AS c
+    WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c';
+    FOREACH v_name IN ARRAY v_names LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE public.discount_codes DROP CONSTRAINT %I', v_name);
+    END LOOP;
+    WITH restored AS (
+        UPDATE public.discount_codes AS c SET tickets = j.old_row ->> 'tickets'
+        FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0010.drop-discount-code-tickets' AND j.key = c.id::text
+        RETURNING j.id
+    )
+    DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+    FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
+        EXECUTE pg_catalog.format(
+            'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
+        );
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE PROCEDURE oeventdb_internal.link_ticket_texts()
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    v_task CONSTANT text := '0006.discount-codes: tickets';
+    v_from bigint;
+    v_to bigint;
+    v_failures integer := 0;
+BEGIN
+    INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+    SELECT '0006.discount-codes', 'tickets', n.key, n.old_row, n.reason
+    FROM (
+        SELECT v.key, v.reason, pg_catalog.jsonb_build_object(
+            'discount_code_id', pg_catalog.split_part(v.key, ':', 1)::bigint,
+            'ticket_id', pg_catalog.substr(v.key, pg_catalog.strpos(v.key, ':') + 1)
+        ) AS old_row
+        FROM (
+            SELECT w.key, 'claim lost to a lower code' AS reason FROM (
+-- >>> db/audit/discount_code_tickets_claimed_twice.sql
+-- A ticket has at most one discount code; where ticket texts claim it twice, the lowest code wins.
+-- table: discount_codes
+-- Keys: the losing code and the ticket, as code:ticket. The last migration drops the column: where it is gone, its
+-- name means the NULL beside the table.
+SELECT claim.discount_code_id::text || ':' || claim.ticket_id::text AS key
+FROM (
+    SELECT
+        word.discount_code_id,
+        word.ticket_id,
+        row_number() OVER (PARTITION BY word.ticket_id ORDER BY word.discount_code_id) AS place
+    FROM (
+        SELECT DISTINCT
+            code.id AS discount_code_id,
+            code.event_id,
+            CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+        FROM (SELECT NULL::text AS tickets) AS missing
+        CROSS JOIN LATERAL (
+            SELECT id, event_id, tickets
+            FROM public.discount_codes
+            WHERE used_for = 'ticket' AND tickets ~ '[0-9]'
+        ) AS code
+        CROSS JOIN LATERAL (
+            SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+            FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+        ) AS part
+    ) AS word
+    INNER JOIN public.tickets AS ticket ON ticket.id = word.ticket_id AND ticket.event_id = word.event_id
+) AS claim
+WHERE claim.place > 1
+-- <<<
+            ) AS w
+            UNION ALL
+            SELECT w.key, 'ticket of another event' FROM (
+-- >>> db/audit/discount_code_tickets_other_event.sql
+-- The ticket text of a ticket code names tickets of the code's own event.
+-- table: discount_codes
+-- Keys: the code and the ticket, as code:ticket. The last migration drops the column: where it is gone, its name
+-- means the NULL beside the table.
+SELECT DISTINCT word.discount_code_id::text || ':' || ticket.id::text AS key
+FROM (
+    SELECT
+        code.id AS discount_code_id,
+        code.event_id,
+        CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+    FROM (SELECT NULL::text AS tickets) AS missing
+    CROSS JOIN LATERAL (
+        SELECT id, event_id, tickets
+        FROM public.discount_codes
+        WHERE used_for = 'ticket' AND tickets ~ '[0-9]'
+    ) AS code
+    CROSS JOIN LATERAL (
+        SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+        FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+    ) AS part
+) AS word
+INNER JOIN public.tickets AS ticket ON ticket.id = word.ticket_id
+WHERE word.event_id IS NULL OR ticket.event_id IS NULL OR word.event_id <> ticket.event_id
+-- <<<
+            ) AS w
+            UNION ALL
+            SELECT w.key, 'no id of a ticket' FROM (
+-- >>> db/audit/discount_code_tickets_unknown.sql
+-- Every word in the ticket text of a ticket code is the id of a ticket.
+-- table: discount_codes
+-- Keys: the code and the word, as code:word. The last migration drops the column: where it is gone, its name means
+-- the NULL beside the table.
+SELECT word.discount_code_id::text || ':' || word.ticket_text AS key
+FROM (
+    SELECT
+        code.id AS discount_code_id,
+        part.ticket_text,
+        CASE WHEN part.ticket_text ~ '^[0-9]{1,18}$' THEN part.ticket_text::bigint END AS ticket_id
+    FROM (SELECT NULL::text AS tickets) AS missing
+    CROSS JOIN LATERAL (
+        SELECT id, tickets
+        FROM public.discount_codes
+        WHERE used_for = 'ticket' AND btrim(tickets, E' \t\n\r\f\x0B') <> ''
+    ) AS code
+    CROSS JOIN LATERAL (
+        SELECT btrim(piece.ticket_text, E' \t\n\r\f\x0B') AS ticket_text
+        FROM string_to_table(code.tickets, ',') AS piece (ticket_text)
+    ) AS part
+    WHERE part.ticket_text <> ''
+) AS word
+LEFT JOIN public.tickets AS ticket ON ticket.id = word.ticket_id
+WHERE ticket.id IS NULL
+-- <<<
+            ) AS w
+            -- a quantity below 0 keeps a row from being written at all until somebody corrects it
+            UNION ALL
+            SELECT w.key, 'claim lost: the ticket has a negative quantity' FROM (
+                SELECT pg_catalog.min(c.id) || ':' || t.id AS key
+                FROM public.discount_codes AS c
+                CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+                INNER JOIN public.tickets AS t ON t.event_id = c.event_id AND t.quantity < 0
+                    AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+                WHERE c.used_for = 'ticket'
+                GROUP BY t.id
+            ) AS w
+        ) AS v
+    ) AS n
+    WHERE NOT EXISTS (
+        SELECT FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.key = n.key
+    );
+
+    INSERT INTO oeventdb_internal.progress (task, done, total, unit)
+    SELECT v_task, 0, COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
+    ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
+    COMMIT;
+    LOOP
+        PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
+        BEGIN
+            SELECT p.done INTO v_from FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
+            SELECT pg_catalog.max(s.id) INTO v_to FROM (
+                SELECT c.id FROM public.discount_codes AS c WHERE c.id > v_from ORDER BY c.id LIMIT 200
+            ) AS s;
+            EXIT WHEN v_to IS NULL;
+            WITH claimed AS (
+                SELECT w.ticket_id, pg_catalog.min(w.discount_code_id) AS discount_code_id
+                FROM (
+                    SELECT c.id AS discount_code_id, pg_catalog.btrim(p.word, E' \t\n\r\f\x0B')::bigint AS ticket_id
+                    FROM public.discount_codes AS c
+                    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+                    WHERE c.id > v_from AND c.id <= v_to AND c.used_for = 'ticket'
+                        AND pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') ~ '^[0-9]{1,18}$'
+                ) AS w
+                INNER JOIN public.tickets AS l ON l.id = w.ticket_id
+                INNER JOIN public.discount_codes AS o ON o.id = w.discount_code_id AND o.event_id = l.event_id
+                GROUP BY w.ticket_id
+            ), judged AS (
+                -- once an amount above the price is refused, a text that was written since cannot ask for it
+                SELECT
+                    n.ticket_id, n.discount_code_id,
+                    c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
+                        SELECT FROM pg_catalog.pg_trigger AS g
+                        WHERE g.tgrelid = 'public.tickets'::pg_catalog.regclass AND g.tgname = 'ticket_discount'
+                    ) AS is_refused
+                FROM claimed AS n
+                INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS NULL
+                INNER JOIN public.discount_codes AS c ON c.id = n.discount_code_id
+                WHERE COALESCE(t.quantity, 0) >= 0
+            ), journaled AS (
+                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+                SELECT
+                    '0006.discount-codes', 'tickets', j.discount_code_id || ':' || j.ticket_id,
+                    pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
+                    'amount above the price of the ticket'
+                FROM judged AS j WHERE j.is_refused
+            )
+            UPDATE public.tickets AS t SET discount_code_id = j.discount_code_id
+            FROM judged AS j
+            INNER JOIN public.discount_codes AS c ON c.id = j.discount_code_id
+            WHERE NOT j.is_refused AND t.id = j.ticket_id AND t.event_id = c.event_id AND t.discount_code_id IS NULL;
+            UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
+            v_failures := 0;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation OR SQLSTATE 'OE205' THEN
+            -- somebody holds one of these rows, or has just changed or deleted one: let go of the others before trying again
+            v_failures := v_failures + 1;
+            IF v_failures > 1000 THEN
+                RAISE;
+            END IF;
+        END;
+        COMMIT;
+        PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
+    END LOOP;
+    DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
+    COMMIT;
+END
+$procedure$;

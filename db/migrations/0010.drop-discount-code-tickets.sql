@@ -1,0 +1,53 @@
+-- The text discount_codes.tickets goes, once no running application names it any more: until then stop before this migration (--to 0009).
+-- transactional: false
+-- depends: 0009.selling
+
+DO $$
+BEGIN
+    IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NULL THEN
+        RETURN;
+    END IF;
+    -- a view on the column would only be noticed after the work
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        INNER JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
+        WHERE d.refobjid = 'public.discount_codes'::regclass AND a.attname = 'tickets'
+            AND d.classid = 'pg_catalog.pg_rewrite'::regclass
+    ) THEN
+        RAISE EXCEPTION 'a view still reads public.discount_codes.tickets'
+            USING ERRCODE = 'dependent_objects_still_exist',
+                  HINT = 'Change the view to read public.tickets.discount_code_id, then migrate again.';
+    END IF;
+END
+$$;
+
+-- What was written into the texts since they became links.
+CREATE OR REPLACE PROCEDURE oeventdb_internal.link_last_ticket_texts()
+LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NOT NULL THEN
+        CALL oeventdb_internal.link_ticket_texts();
+    END IF;
+END
+$procedure$;
+
+CALL oeventdb_internal.link_last_ticket_texts();
+
+DO $$
+BEGIN
+    IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NOT NULL THEN
+        LOCK TABLE public.discount_codes IN ACCESS EXCLUSIVE MODE;
+        INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+        SELECT
+            '0010.drop-discount-code-tickets', 'discount_codes', c.id::text,
+            pg_catalog.jsonb_build_object('id', c.id, 'tickets', c.tickets), 'text of ticket ids, now links'
+        FROM public.discount_codes AS c WHERE c.tickets IS NOT NULL;
+        ALTER TABLE public.discount_codes DROP COLUMN tickets;
+        DROP PROCEDURE oeventdb_internal.link_ticket_texts();
+    END IF;
+END
+$$;
+
+DROP PROCEDURE IF EXISTS oeventdb_internal.link_last_ticket_texts();

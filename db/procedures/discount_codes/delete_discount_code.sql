@@ -1,0 +1,31 @@
+-- A deleted code leaves its tickets, its events and the orders that used it behind, unharmed.
+CREATE OR REPLACE FUNCTION oeventdb.delete_discount_code(
+    discount_code_id bigint
+) RETURNS SETOF oeventdb.discount_code
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.require_discount_code(delete_discount_code.discount_code_id);
+    -- lock before detaching: no ticket may be attached in between, the cascade would take it
+    PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
+    -- in the order in which replacements lock them, so that the two can't wait for each other
+    PERFORM FROM public.tickets AS t
+    WHERE t.discount_code_id = delete_discount_code.discount_code_id
+    ORDER BY t.id FOR NO KEY UPDATE;
+    UPDATE public.tickets AS t SET discount_code_id = NULL
+    WHERE t.discount_code_id = delete_discount_code.discount_code_id;
+
+    RETURN QUERY
+    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
+    RETURNING (oeventdb_internal.discount_code_row(c)).*;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.delete_discount_code(bigint) IS
+'Detaches a code from its tickets, deletes it and returns it as it was. Errors: OE404 no such code; OE400 discount_code_id NULL.';
+
+REVOKE ALL ON FUNCTION oeventdb.delete_discount_code(bigint) FROM PUBLIC;

@@ -1,0 +1,36 @@
+-- A code keeps its kind for life, and its claim to be an old duplicate only while its text stays.
+CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_definition() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.is_duplicate := false;
+        RETURN NEW;
+    END IF;
+
+    IF NEW.used_for IS DISTINCT FROM OLD.used_for THEN
+        PERFORM oeventdb_internal.fail(
+            'OE201',
+            pg_catalog.format('discount code %s is for %ss and stays so', OLD.id, OLD.used_for),
+            pg_catalog.jsonb_build_object('discount_code_id', OLD.id, 'used_for', OLD.used_for),
+            'Create another code of the kind that you need.'
+        );
+    END IF;
+    NEW.is_duplicate := OLD.is_duplicate
+        AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
+    IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
+        PERFORM oeventdb_internal.refuse_amount(NEW.id, NEW.value::numeric, t.id, t.price::numeric)
+        FROM public.tickets AS t
+        WHERE t.discount_code_id = NEW.id AND COALESCE(t.price, 0) < NEW.value;
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.discount_code_definition() IS
+'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.discount_code_definition() FROM PUBLIC;

@@ -1,0 +1,39 @@
+-- The whole set of tickets that a code covers is replaced at once, within the code's own event.
+CREATE OR REPLACE FUNCTION oeventdb.replace_discount_code_tickets(
+    discount_code_id bigint,
+    ticket_ids bigint[]
+) RETURNS SETOF oeventdb.ticket
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.discount_codes;
+BEGIN
+    PERFORM oeventdb_internal.require_discount_code(replace_discount_code_tickets.discount_code_id);
+    IF replace_discount_code_tickets.ticket_ids IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is NULL');
+    ELSIF pg_catalog.array_position(replace_discount_code_tickets.ticket_ids, NULL) IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'contains NULL');
+    END IF;
+
+    -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
+    UPDATE public.discount_codes AS c SET is_active = c.is_active
+    WHERE c.id = replace_discount_code_tickets.discount_code_id
+    RETURNING c.* INTO v_code;
+    IF v_code.used_for <> 'ticket' THEN
+        PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
+    END IF;
+    PERFORM oeventdb_internal.attach_discount_code(
+        v_code.id::bigint, v_code.event_id::bigint, replace_discount_code_tickets.ticket_ids
+    );
+    RETURN QUERY SELECT * FROM oeventdb.discount_code_tickets(v_code.id::bigint);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) IS
+'Makes ticket_ids the tickets of a code of kind ''ticket'' ({} takes all away; a ticket of another code changes over) and returns them.
+Errors: OE404 no such code or ticket; OE400 NULL; OE201 code for whole events; OE105 ticket of another event; OE205 amount above a ticket''s price.';
+
+REVOKE ALL ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) FROM PUBLIC;

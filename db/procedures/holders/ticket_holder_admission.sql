@@ -1,0 +1,73 @@
+-- Whoever writes a holder: one with a ticket gets an admission of its own in the ticket's event, one of a dead order gives it up.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_admission() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = 'force_generic_plan'
+AS $function$
+DECLARE
+    v_held integer;
+    v_is_same boolean := TG_OP = 'UPDATE' AND NEW.ticket_id IS NOT DISTINCT FROM OLD.ticket_id;
+    v_event_id bigint;
+    v_status text;
+    v_xmin xid;
+BEGIN
+    IF v_is_same THEN
+        v_held := OLD.admission_no;
+    ELSIF TG_OP = 'UPDATE' AND NEW.admission_no = OLD.admission_no THEN
+        -- the number was one of the other ticket
+        NEW.admission_no := NULL;
+    END IF;
+
+    IF NEW.order_id IS NULL THEN
+        NULL;
+    ELSIF TG_OP = 'UPDATE' AND NEW.order_id = OLD.order_id
+        AND (OLD.admission_no IS NOT NULL OR (OLD.ticket_id IS NOT NULL AND OLD.event_id IS NOT NULL))
+    THEN
+        -- not locked: who changes the order's state finds this holder and waits for it, so the two would wait for each other
+        SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = NEW.order_id;
+    ELSE
+        -- locked: a cancellation that is under way must see this holder, or this holder the cancellation
+        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id FOR NO KEY UPDATE;
+        IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
+            -- written, not only locked: a cancellation whose snapshot is older must fail, as it cannot see this holder
+            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id;
+        END IF;
+    END IF;
+    IF NEW.ticket_id IS NOT NULL AND NOT (
+        v_is_same AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+        AND (v_held IS NOT NULL OR NOT oeventdb_internal.order_is_live(v_status))
+    ) THEN
+        SELECT t.event_id INTO v_event_id FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
+        IF NOT FOUND THEN
+            PERFORM oeventdb_internal.refuse_unknown('ticket', NEW.ticket_id::bigint);
+        ELSIF v_event_id IS NULL OR COALESCE(NEW.event_id, v_event_id) <> v_event_id THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, NEW.event_id::bigint);
+        END IF;
+        NEW.event_id := v_event_id;
+    END IF;
+
+    IF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN
+        NEW.admission_no := NULL;
+    ELSIF NEW.admission_no = v_held THEN
+        RETURN NEW;
+    ELSIF NEW.admission_no IS NOT NULL THEN
+        PERFORM oeventdb_internal.take_admission(NEW.ticket_id, NEW.event_id, NEW.admission_no);
+    ELSIF v_held IS NOT NULL THEN
+        NEW.admission_no := v_held;
+    ELSE
+        NEW.admission_no := oeventdb_internal.claim_admission(NEW.ticket_id, NEW.event_id);
+        IF NEW.admission_no IS NULL THEN
+            PERFORM oeventdb_internal.refuse_sold_out(NEW.ticket_id, 1);
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_holder_admission() IS
+'Trigger of public.ticket_holders: fills event_id from the ticket and admission_no with a free one; the number is given up without ticket or with a
+dead order. Raises OE404 no such ticket, OE105 event of another ticket, OE101 sold out.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;

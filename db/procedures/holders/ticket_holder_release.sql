@@ -1,0 +1,23 @@
+-- A holder that is deleted, or changes its admission, gives the old one back at once.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_release() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- not when the ticket itself is being deleted with all its admissions
+    IF EXISTS (
+        SELECT FROM oeventdb_internal.admissions AS a
+        WHERE a.ticket_id = OLD.ticket_id AND a.event_id = OLD.event_id AND a.admission_no = OLD.admission_no
+    ) THEN
+        PERFORM oeventdb_internal.release_admission(OLD.ticket_id, OLD.admission_no);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_holder_release() IS
+'Trigger of public.ticket_holders, after a holder that held an admission is deleted or holds it no more.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_release() FROM PUBLIC;

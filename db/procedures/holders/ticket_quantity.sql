@@ -1,0 +1,24 @@
+-- A ticket has the admissions 1..quantity (NULL: unlimited): raising the quantity adds some, lowering it below what is held is refused.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_quantity() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NEW.event_id IS NOT NULL THEN
+        PERFORM oeventdb_internal.resize_ticket(
+            NEW.id, NEW.event_id,
+            CASE WHEN TG_OP = 'INSERT' OR OLD.event_id IS NULL THEN 0
+                 ELSE GREATEST(COALESCE(OLD.quantity, 2147483647), 0) END,
+            GREATEST(COALESCE(NEW.quantity, 2147483647), 0)
+        );
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_quantity() IS
+'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_quantity() FROM PUBLIC;

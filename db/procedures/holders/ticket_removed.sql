@@ -1,0 +1,18 @@
+-- The free admissions of a ticket go with it; held ones keep it from being deleted.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_removed() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
+    DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_removed() IS
+'Trigger of public.tickets, after a ticket is deleted. Not a foreign key of those tables: it would be checked for each admission that is opened.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_removed() FROM PUBLIC;

@@ -1,0 +1,29 @@
+-- A ticket without enough free admissions is refused in one wording, with how many are left.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_sold_out(
+    ticket_id bigint,
+    requested integer
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_available bigint := oeventdb_internal.count_free_admissions(refuse_sold_out.ticket_id);
+BEGIN
+    PERFORM oeventdb_internal.fail(
+        'OE101',
+        pg_catalog.format(
+            'ticket %s has %s admissions left, %s requested', refuse_sold_out.ticket_id, v_available, refuse_sold_out.requested
+        ),
+        pg_catalog.jsonb_build_object(
+            'ticket_id', refuse_sold_out.ticket_id, 'requested', refuse_sold_out.requested, 'available', v_available
+        ),
+        'Ask for fewer, raise the quantity of the ticket, or try again later: cancelled and expired orders free their admissions.'
+    );
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_sold_out(bigint, integer) IS
+'Raises OE101 (sold_out) with ticket_id, requested and available.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_sold_out(bigint, integer) FROM PUBLIC;

@@ -1,0 +1,55 @@
+-- What a migration removed or changed is put back once, if the rules allow it now.
+CREATE OR REPLACE FUNCTION oeventdb_internal.restore_journaled(
+    journal_id bigint
+) RETURNS SETOF oeventdb_internal.journal
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_entry oeventdb_internal.journal;
+    v_current jsonb;
+BEGIN
+    -- lock before looking: of two who restore the same entry the second must see that it is done
+    SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('journal_entry', restore_journaled.journal_id);
+    ELSIF v_entry.restored_at IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument(
+            'journal_id', pg_catalog.format('%s was restored at %s', v_entry.id, v_entry.restored_at)
+        );
+    END IF;
+
+    IF v_entry.table_name = 'tickets' AND v_entry.old_row ?& ARRAY['discount_code_id', 'ticket_id'] THEN
+        PERFORM oeventdb_internal.restore_link(
+            (v_entry.old_row ->> 'discount_code_id')::bigint, v_entry.old_row ->> 'ticket_id'
+        );
+    ELSIF v_entry.old_row ->> 'id' IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
+    ELSE
+        EXECUTE pg_catalog.format(
+            'SELECT pg_catalog.to_jsonb(t) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
+        ) INTO v_current USING (v_entry.old_row ->> 'id')::bigint;
+        IF v_current IS NOT NULL THEN
+            PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row);
+        ELSIF v_entry.reason LIKE '%removed' THEN
+            PERFORM oeventdb_internal.restore_row(v_entry.table_name, v_entry.old_row);
+        ELSE
+            -- somebody has deleted the row since, and meant it
+            PERFORM oeventdb_internal.refuse_unknown(v_entry.table_name, (v_entry.old_row ->> 'id')::bigint);
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
+    WHERE j.id = v_entry.id
+    RETURNING j.*;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.restore_journaled(bigint) IS
+'Puts back what an entry of the journal keeps: a removed row, a value, or a lost claim on a ticket. Returns the entry.
+Errors: OE404 no such entry; OE400 restored before, or nothing to put back; else the error of the rule that is in the way.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.restore_journaled(bigint) FROM PUBLIC;

@@ -1,0 +1,63 @@
+-- Values that a migration changed are put back into their row; a rule that would change them again refuses them instead.
+CREATE OR REPLACE FUNCTION oeventdb_internal.restore_values(
+    table_name text,
+    current_row jsonb,
+    old_row jsonb
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_old jsonb := restore_values.old_row;
+    v_columns text[];
+    v_assignments text;
+    v_restored jsonb;
+BEGIN
+    -- only what the migrations change: an application may have changed the rest of the row for good reason
+    v_columns := CASE restore_values.table_name
+        WHEN 'feedback' THEN ARRAY['rating']
+        WHEN 'ticket_holders' THEN ARRAY['event_id']
+        WHEN 'discount_codes' THEN ARRAY['tickets']
+        ELSE ARRAY(SELECT o.key FROM pg_catalog.jsonb_each(v_old) AS o WHERE o.key <> 'id')
+    END;
+
+    IF restore_values.table_name = 'feedback' THEN
+        PERFORM oeventdb_internal.require_half_stars(v_old ->> 'rating');
+        v_old := v_old || pg_catalog.jsonb_build_object('rating', oeventdb_internal.read_stars(v_old ->> 'rating'));
+    END IF;
+
+    SELECT pg_catalog.array_agg(c.name) INTO v_columns
+    FROM pg_catalog.unnest(v_columns) AS c (name)
+    WHERE restore_values.current_row ? c.name AND v_old ? c.name
+        AND restore_values.current_row -> c.name IS DISTINCT FROM v_old -> c.name;
+    IF v_columns IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument(
+            'journal_id', 'names nothing to put back: the row has that value already, or the column is gone'
+        );
+    END IF;
+
+    SELECT pg_catalog.string_agg(pg_catalog.format('%1$I = was.%1$I', c.name), ', ') INTO v_assignments
+    FROM pg_catalog.unnest(v_columns) AS c (name);
+    EXECUTE pg_catalog.format(
+        'UPDATE public.%1$I AS t SET %2$s FROM pg_catalog.jsonb_populate_record(NULL::public.%1$I, $1) AS was'
+        ' WHERE t.id = was.id RETURNING pg_catalog.to_jsonb(t)',
+        restore_values.table_name, v_assignments
+    ) INTO v_restored USING v_old;
+
+    IF EXISTS (
+        SELECT FROM pg_catalog.unnest(v_columns) AS c (name)
+        WHERE v_restored -> c.name IS DISTINCT FROM v_old -> c.name
+    ) THEN
+        PERFORM oeventdb_internal.refuse_argument(
+            'journal_id', pg_catalog.format('names values that the rules of %s change again', restore_values.table_name)
+        );
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.restore_values(text, jsonb, jsonb) IS
+'Updates a row of schema public to the values it had: rating of feedback, event_id of ticket_holders, tickets of discount_codes, else all.
+Errors: those of the rules of the table; OE400 where nothing differs or a trigger changed the value on its way; OE501 for a rating.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.restore_values(text, jsonb, jsonb) FROM PUBLIC;

@@ -1,0 +1,50 @@
+-- A change of an event that the index would show takes the event's next version and a place in the outbox, in the transaction that changes it.
+CREATE OR REPLACE FUNCTION oeventdb_internal.capture_event_change() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- the version first, its place in the outbox second: search_acknowledge relies on the lock that the version takes.
+    -- the row of the version stays when the event goes: an event that comes back under the id goes on counting.
+    -- whoever changes an event holds its row until the commit: versions of one event are taken in commit order.
+    IF TG_OP = 'TRUNCATE' THEN
+        WITH changed AS (
+            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
+            SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e)
+            ON CONFLICT (event_id) DO UPDATE
+            SET search_version = v.search_version + 1, changed_by = pg_catalog.pg_current_xact_id()
+            RETURNING v.event_id
+        )
+        INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
+        ON CONFLICT (event_id) DO NOTHING;
+    ELSE
+        -- 1 is the version of an event without a row, so only a new event may begin with it
+        IF TG_OP <> 'INSERT' THEN
+            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version) VALUES (OLD.id, 2)
+            ON CONFLICT (event_id) DO UPDATE
+            SET search_version = v.search_version + 1, changed_by = pg_catalog.pg_current_xact_id();
+            INSERT INTO oeventdb_internal.search_outbox (event_id) VALUES (OLD.id) ON CONFLICT (event_id) DO NOTHING;
+        END IF;
+        IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.id <> OLD.id) THEN
+            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version) VALUES (NEW.id, 1)
+            ON CONFLICT (event_id) DO UPDATE
+            SET search_version = v.search_version + 1, changed_by = pg_catalog.pg_current_xact_id();
+            INSERT INTO oeventdb_internal.search_outbox (event_id) VALUES (NEW.id) ON CONFLICT (event_id) DO NOTHING;
+        END IF;
+    END IF;
+
+    -- transactions that notify commit one after the other, so only one at a time does: workers look again by themselves
+    IF pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0)) THEN
+        PERFORM pg_catalog.pg_notify('oeventdb_search', '');
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.capture_event_change() IS
+'Trigger on public.events: the next search_version and a row in search_outbox for the event that was inserted, changed or deleted, '
+'for each that a TRUNCATE removes; notifies oeventdb_search. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.capture_event_change() FROM PUBLIC;

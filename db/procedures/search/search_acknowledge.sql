@@ -1,0 +1,32 @@
+-- A change leaves the outbox only when the index has its version or a newer one, and no newer one is waiting.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_acknowledge(event_ids bigint[], versions bigint[]) RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_ids bigint[];
+    v_removed bigint;
+BEGIN
+    -- whoever is changing an event holds the row of its version: then its place in the outbox is needed for that change,
+    -- and stays. Whoever changes it later waits here for the end of this transaction and then queues it anew.
+    v_ids := ARRAY(
+        SELECT v.event_id
+        FROM ROWS FROM (pg_catalog.unnest(search_acknowledge.event_ids), pg_catalog.unnest(search_acknowledge.versions))
+            AS a (event_id, version)
+        JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
+        WHERE v.search_version <= a.version
+        FOR UPDATE OF v SKIP LOCKED
+    );
+    DELETE FROM oeventdb_internal.search_outbox AS o WHERE o.event_id = ANY (v_ids);
+    GET DIAGNOSTICS v_removed = ROW_COUNT;
+    DELETE FROM oeventdb_internal.search_dead_letters AS d WHERE d.event_id = ANY (v_ids);
+    RETURN v_removed;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) IS
+'Says that the index has these versions of these events; returns how many left the outbox: an event that has changed since stays in it. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) FROM PUBLIC;

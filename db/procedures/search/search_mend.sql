@@ -1,0 +1,35 @@
+-- What the index has wrong is sent again under a version that the index cannot have seen, whatever was done to it behind our back.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_mend(event_ids bigint[], versions bigint[]) RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_queued bigint;
+BEGIN
+    -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:
+    -- a step of 1000 is beyond any that a direct deletion or two can have added
+    WITH changed AS (
+        INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
+        SELECT a.event_id, COALESCE(a.version, 1) + 1000
+        FROM ROWS FROM (pg_catalog.unnest(search_mend.event_ids), pg_catalog.unnest(search_mend.versions))
+            AS a (event_id, version)
+        ORDER BY a.event_id
+        ON CONFLICT (event_id) DO UPDATE
+        SET
+            search_version = GREATEST(v.search_version + 1000, EXCLUDED.search_version),
+            changed_by = pg_catalog.pg_current_xact_id()
+        RETURNING v.event_id
+    )
+    INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
+    ON CONFLICT (event_id) DO NOTHING;
+    GET DIAGNOSTICS v_queued = ROW_COUNT;
+    RETURN v_queued;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
+'Queues events anew under versions beyond those that the index has (NULL where it has none); returns how many were not queued yet. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;

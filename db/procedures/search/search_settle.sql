@@ -1,0 +1,23 @@
+-- What a rebuild has indexed need not wait in the outbox any longer.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_settle(seen pg_snapshot) RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_ids bigint[];
+    v_versions bigint[];
+BEGIN
+    SELECT pg_catalog.array_agg(v.event_id), pg_catalog.array_agg(v.search_version) INTO v_ids, v_versions
+    FROM oeventdb_internal.search_outbox AS o
+    JOIN oeventdb_internal.search_versions AS v ON v.event_id = o.event_id
+    WHERE pg_catalog.pg_visible_in_snapshot(v.changed_by, search_settle.seen);
+    RETURN oeventdb_internal.search_acknowledge(v_ids, v_versions);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) IS
+'Removes from the outbox what a snapshot has seen and a rebuild has indexed; returns how many. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) FROM PUBLIC;

@@ -1,0 +1,41 @@
+-- A worker takes changed events that no other worker has, and holds them until its transaction ends; writers never wait for it.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(batch integer, only_events bigint[] DEFAULT NULL)
+RETURNS TABLE (event_id bigint, search_version bigint, lines text)
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_ids bigint[];
+BEGIN
+    -- a reindex that is about to swap waits for the batches under way, and they for it
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('oeventdb search swap', 0));
+    IF search_take.only_events IS NULL THEN
+        v_ids := ARRAY(
+            SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+            ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
+        );
+    ELSE
+        v_ids := ARRAY(
+            SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+            WHERE o.event_id = ANY (search_take.only_events) LIMIT search_take.batch FOR UPDATE SKIP LOCKED
+        );
+    END IF;
+    -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
+    RETURN QUERY
+    SELECT
+        v.event_id,
+        v.search_version,
+        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+    FROM oeventdb_internal.search_versions AS v
+    LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
+    WHERE v.event_id = ANY (v_ids);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) IS
+'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named), with their current version and the lines of a bulk request: '
+'a document, or a deletion. They stay locked for other workers until the transaction ends. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) FROM PUBLIC;

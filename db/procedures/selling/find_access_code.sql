@@ -1,0 +1,34 @@
+-- An access code opens tickets only while it is active, within its dates.
+CREATE OR REPLACE FUNCTION oeventdb_internal.find_access_code(
+    event_id bigint,
+    code text,
+    event_ends_at timestamptz
+) RETURNS public.access_codes
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.access_codes;
+BEGIN
+    SELECT c.* INTO v_code FROM public.access_codes AS c
+    WHERE c.event_id = find_access_code.event_id
+        AND pg_catalog.lower(c.code) = pg_catalog.lower(find_access_code.code) AND c.deleted_at IS NULL
+    ORDER BY c.id LIMIT 1;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_access_code('unknown');
+    ELSIF v_code.is_active IS NOT TRUE THEN
+        PERFORM oeventdb_internal.refuse_access_code('inactive');
+    ELSIF pg_catalog.now() < v_code.valid_from
+        OR pg_catalog.now() > COALESCE(v_code.valid_till, find_access_code.event_ends_at)
+    THEN
+        PERFORM oeventdb_internal.refuse_access_code('outside its dates');
+    END IF;
+    RETURN v_code;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.find_access_code(bigint, text, timestamptz) IS
+'The live access code of the event that reads so, whatever its case. Raises OE107.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.find_access_code(bigint, text, timestamptz) FROM PUBLIC;

@@ -1,0 +1,63 @@
+-- Uses of codes are given back when an order dies or is deleted, and needed again for it to live; another code is used instead.
+CREATE OR REPLACE FUNCTION oeventdb_internal.order_code_uses() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_was_live boolean := oeventdb_internal.order_is_live(OLD.status);
+    v_is_live boolean := TG_OP = 'UPDATE' AND oeventdb_internal.order_is_live(NEW.status);
+BEGIN
+    IF v_was_live AND OLD.discount_seats > 0 AND NOT (
+        v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
+    ) THEN
+        LOOP
+            UPDATE public.discount_codes AS c SET used_number = c.used_number - OLD.discount_seats
+            WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NOT NULL;
+            EXIT WHEN FOUND;
+            -- without limit nothing is counted, but who is giving the code one must wait, and then not count this order
+            BEGIN
+                PERFORM FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
+                EXIT WHEN FOUND;
+                RAISE EXCEPTION USING ERRCODE = 'OE000';
+            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id);
+            END;
+        END LOOP;
+    END IF;
+    IF v_is_live AND NEW.discount_code_id IS NOT NULL AND NEW.discount_seats > 0 AND NOT (
+        v_was_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
+    ) THEN
+        PERFORM oeventdb_internal.use_discount_code(NEW.discount_code_id, NEW.discount_seats);
+    END IF;
+    IF v_was_live AND OLD.access_seats > 0 AND NOT (
+        v_is_live AND (NEW.access_code_id, NEW.access_seats) IS NOT DISTINCT FROM (OLD.access_code_id, OLD.access_seats)
+    ) THEN
+        LOOP
+            UPDATE public.access_codes AS c SET used_number = c.used_number - OLD.access_seats
+            WHERE c.id = OLD.access_code_id AND c.tickets_number IS NOT NULL;
+            EXIT WHEN FOUND;
+            BEGIN
+                PERFORM FROM public.access_codes AS c WHERE c.id = OLD.access_code_id AND c.tickets_number IS NULL FOR SHARE;
+                EXIT WHEN FOUND;
+                RAISE EXCEPTION USING ERRCODE = 'OE000';
+            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = OLD.access_code_id);
+            END;
+        END LOOP;
+    END IF;
+    IF v_is_live AND NEW.access_code_id IS NOT NULL AND NEW.access_seats > 0 AND NOT (
+        v_was_live AND (NEW.access_code_id, NEW.access_seats) IS NOT DISTINCT FROM (OLD.access_code_id, OLD.access_seats)
+    ) THEN
+        PERFORM oeventdb_internal.use_access_code(NEW.access_code_id, NEW.access_seats);
+    END IF;
+    RETURN OLD;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.order_code_uses() IS
+'Trigger of public.orders, after status changes between live and dead or a code or its seats change, and before a row is deleted; its name lets it
+come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.order_code_uses() FROM PUBLIC;

@@ -1,0 +1,95 @@
+-- An order is sold whole or not at all, under the rules of sale, and held until it is paid or expires; a free one is complete at once.
+CREATE OR REPLACE FUNCTION oeventdb.place_order(
+    event_id bigint,
+    lines jsonb,
+    email text,
+    discount_code text DEFAULT NULL,
+    access_code text DEFAULT NULL,
+    idempotency_key text DEFAULT NULL,
+    hold interval DEFAULT '15 minutes'
+) RETURNS SETOF oeventdb."order"
+LANGUAGE plpgsql
+VOLATILE
+ROWS 1
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- its statements take the same way whatever the arguments; planning them at each call would cost more than running them
+SET plan_cache_mode = 'force_generic_plan'
+AS $function$
+DECLARE
+    v_priced oeventdb_internal.priced_order;
+    v_line oeventdb_internal.order_line;
+    v_order oeventdb."order";
+    v_earlier bigint;
+BEGIN
+    PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
+    IF place_order.idempotency_key IS NOT NULL THEN
+        v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
+            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code
+        ));
+        IF v_earlier IS NOT NULL THEN
+            RETURN QUERY SELECT (oeventdb_internal.order_row(o)).* FROM public.orders AS o WHERE o.id = v_earlier;
+            RETURN;
+        END IF;
+    END IF;
+
+    v_priced := oeventdb_internal.price_order(
+        place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
+    );
+    -- everybody locks in this order: discount code, access code, tickets by id
+    IF v_priced.discount_code_id IS NOT NULL THEN
+        PERFORM oeventdb_internal.use_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
+    END IF;
+    IF v_priced.access_code_id IS NOT NULL THEN
+        PERFORM oeventdb_internal.use_access_code(v_priced.access_code_id, v_priced.access_seats);
+    END IF;
+    -- a single seat is claimed by the trigger of ticket_holders; several only here, where no part of them is held while waiting for the rest
+    IF v_priced.seats > 1 THEN
+        v_priced.lines := oeventdb_internal.claim_lines(v_priced.lines, place_order.event_id);
+    END IF;
+
+    INSERT INTO public.orders AS o (
+        identifier, event_id, email, amount, currency, status, created_at, completed_at, expires_at, payment_mode,
+        discount_code_id, discount_seats, access_code_id, access_seats
+    ) VALUES (
+        pg_catalog.gen_random_uuid()::text, place_order.event_id, place_order.email,
+        v_priced.amount::double precision, v_priced.currency,
+        CASE WHEN v_priced.amount = 0 THEN 'completed' ELSE 'pending' END, pg_catalog.now(),
+        CASE WHEN v_priced.amount = 0 THEN pg_catalog.now() END,
+        CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
+        CASE WHEN v_priced.amount = 0 THEN 'free' END,
+        v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
+    ) RETURNING (oeventdb_internal.order_row(o)).* INTO v_order;
+
+    FOREACH v_line IN ARRAY v_priced.lines LOOP
+        INSERT INTO public.orders_tickets (order_id, ticket_id, quantity, price, discount)
+        VALUES (v_order.id, v_line.ticket_id, v_line.quantity, v_line.price, v_line.discount);
+        INSERT INTO public.ticket_holders (
+            order_id, event_id, ticket_id, admission_no, firstname, lastname, email, is_checked_in
+        )
+        SELECT
+            v_order.id, place_order.event_id, v_line.ticket_id, v_line.admissions[s.seat],
+            COALESCE(v_line.holders -> (s.seat - 1) ->> 'firstname', ''),
+            COALESCE(v_line.holders -> (s.seat - 1) ->> 'lastname', ''),
+            COALESCE(v_line.holders -> (s.seat - 1) ->> 'email', place_order.email), false
+        FROM pg_catalog.generate_series(1, v_line.quantity) AS s (seat);
+    END LOOP;
+
+    IF place_order.idempotency_key IS NOT NULL THEN
+        UPDATE oeventdb_internal.order_requests AS r SET order_id = v_order.id
+        WHERE r.idempotency_key = place_order.idempotency_key;
+    END IF;
+    RETURN NEXT v_order;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval) IS
+'Sells seats of one event and returns the order: pending and held for hold (at most 30 days), or completed if nothing is to pay.
+lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname", "lastname", "email"}]}], 1 to 100 tickets; price only for a
+donation, holders optional. Each seat becomes a ticket holder; amount is in the event''s currency (payment_currency, else USD).
+The same idempotency_key with the same request returns the order that it made, and sells nothing again.
+Errors: OE400 an argument is NULL or cannot be meant; OE404 no such event or ticket; OE101 sold out; OE102 not on sale; OE103 outside min_order or
+max_order; OE105 ticket of another event; OE106, OE107 access code needed or invalid; OE201 to OE204 discount code of the wrong kind, invalid, used
+up, or not for so many seats; OE303 key used for another request.';
+
+REVOKE ALL ON FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval) FROM PUBLIC;

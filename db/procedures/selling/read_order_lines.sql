@@ -1,0 +1,59 @@
+-- The lines of an order are read strictly, before anything is looked up: what cannot be meant is refused by line and key.
+CREATE OR REPLACE FUNCTION oeventdb_internal.read_order_lines(
+    lines jsonb
+) RETURNS oeventdb_internal.order_line[]
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_lines oeventdb_internal.order_line[] := ARRAY[]::oeventdb_internal.order_line[];
+    v_line oeventdb_internal.order_line;
+    v_element jsonb;
+    v_wrong text;
+    v_seats bigint := 0;
+BEGIN
+    IF read_order_lines.lines IS NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', 'is NULL');
+    ELSIF pg_catalog.jsonb_typeof(read_order_lines.lines) <> 'array' THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', 'is no array');
+    ELSIF pg_catalog.jsonb_array_length(read_order_lines.lines) NOT BETWEEN 1 AND 100 THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', 'has not between 1 and 100 elements');
+    END IF;
+
+    FOR v_place IN 1 .. pg_catalog.jsonb_array_length(read_order_lines.lines) LOOP
+        v_element := read_order_lines.lines -> (v_place - 1);
+        v_wrong := oeventdb_internal.order_line_fault(v_element);
+        IF v_wrong IS NOT NULL THEN
+            PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
+        END IF;
+        -- cast: an assignment would go through text, and fail for 2.0
+        v_line.ticket_id := (v_element -> 'ticket_id')::bigint;
+        v_line.quantity := (v_element -> 'quantity')::integer;
+        v_line.price := (v_element -> 'price')::numeric;
+        v_line.holders := v_element -> 'holders';
+        v_lines := v_lines || v_line;
+        v_seats := v_seats + v_line.quantity;
+    END LOOP;
+
+    IF v_seats > 10000 THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', 'asks for more than 10000 seats');
+    ELSIF pg_catalog.cardinality(v_lines) > 1 THEN
+        -- everybody claims in this order, so orders can't wait for each other in a circle
+        SELECT pg_catalog.array_agg(l ORDER BY l.ticket_id) INTO v_lines FROM pg_catalog.unnest(v_lines) AS l;
+        FOR v_place IN 2 .. pg_catalog.cardinality(v_lines) LOOP
+            IF v_lines[v_place].ticket_id = v_lines[v_place - 1].ticket_id THEN
+                PERFORM oeventdb_internal.refuse_argument(
+                    'lines', pg_catalog.format('names ticket %s twice', v_lines[v_place].ticket_id)
+                );
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN v_lines;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.read_order_lines(jsonb) IS
+'The lines of an order by ticket. Raises OE400 (argument lines) for anything but 1 to 100 lines of different tickets with known keys and sane values.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.read_order_lines(jsonb) FROM PUBLIC;
