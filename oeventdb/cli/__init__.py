@@ -1,0 +1,111 @@
+"""The command line: parse, call one function of the package, print."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oeventdb import __version__
+from oeventdb.cli import failures
+from oeventdb.cli.exits import Exit
+from oeventdb.cli.options import name_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+# The modules of this package that add commands: each has COMMANDS, a sequence of click commands.
+MODULES: tuple[str, ...] = ("migrations", "catalog", "quality", "selling", "search", "demo")
+
+
+class Terminated(KeyboardInterrupt):
+    """Asked to stop by SIGTERM: clean up as after Ctrl-C."""
+
+
+def _raise_terminated(_signum: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Raise Terminated on SIGTERM while the block runs, in the only thread that can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+class CommandLine(click.Group):
+    """A group whose every failure is one line on stderr and a documented exit status."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit; never print a traceback."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)  # noqa: FBT003
+        arguments = list(sys.argv[1:] if args is None else args)
+        sys.exit(self._run(arguments, prog_name, complete_var, extra))
+
+    def _run(
+        self,
+        arguments: list[str],
+        prog_name: str | None,
+        complete_var: str | None,
+        extra: dict[str, Any],
+    ) -> int:
+        try:
+            with _terminated_like_interrupted():
+                result = super().main(arguments, prog_name, complete_var, False, **extra)  # noqa: FBT003
+        except click.Abort as aborted:
+            terminated = isinstance(aborted.__cause__ or aborted.__context__, Terminated)
+            click.echo("terminated" if terminated else "interrupted", err=True)
+            return int(Exit.TERMINATED if terminated else Exit.INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as help_wanted:
+            click.echo(help_wanted.format_message(), err=True)
+            return int(Exit.USAGE)
+        except Exception as exception:  # noqa: BLE001
+            return failures.report(exception, arguments)
+        return result if isinstance(result, int) else int(Exit.DONE)
+
+
+@click.group(
+    cls=CommandLine,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="oeventdb")
+def main() -> None:
+    """Ticketing rules for Open Event's database, kept by PostgreSQL itself.
+
+    \b
+    Example:
+      export OEVENTDB_DSN=postgresql://me@localhost/open_event
+      oeventdb audit
+      oeventdb migrate
+      oeventdb reindex
+
+    Exit status: 0 done; 1 refused or failed; 2 usage; 3 something differs;
+    4 PostgreSQL unreachable; 5 Elasticsearch unreachable or refusing.
+    """
+
+
+for _module in MODULES:
+    for _command in importlib.import_module(f"{__name__}.{_module}").COMMANDS:
+        main.add_command(_command)
+name_variables(main)

@@ -1,0 +1,98 @@
+"""Turning every failure of a command into one line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import psycopg
+
+from oeventdb import errors
+from oeventdb.cli.exits import Exit
+from oeventdb.cli.scrub import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# SQLSTATE classes and codes by which a server says that it is not there (any more).
+_UNREACHABLE_CLASSES = ("08", "28", "3D")
+_UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _with_hint(kind: str, message: str, hint: str | None) -> str:
+    return f"{kind}: {message} ({hint})" if hint else f"{kind}: {message}"
+
+
+def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
+    rule = errors.translate(exception)
+    if isinstance(rule, errors.Error):
+        return _with_hint(rule.sqlstate, str(rule), rule.hint), Exit.FAILED
+    message = exception.diag.message_primary or str(exception) or type(exception).__name__
+    state = exception.sqlstate
+    lost = isinstance(exception, psycopg.OperationalError) and state is None
+    if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
+        return _with_hint(state or "postgresql", message, None), Exit.DATABASE
+    return _with_hint(state or "postgresql", message, exception.diag.message_hint), Exit.FAILED
+
+
+def _is_of_elasticsearch(exception: BaseException) -> bool:
+    """Tell whether Elasticsearch's client raised it, without importing that for every command."""
+    modules = {cls.__module__.partition(".")[0] for cls in type(exception).__mro__}
+    return not modules.isdisjoint({"elasticsearch", "elastic_transport"})
+
+
+def _usage(exception: click.UsageError) -> str:
+    message = exception.format_message().rstrip(".")
+    if exception.ctx is None:
+        return f"usage: {message}"
+    return f"usage: {message} (see {exception.ctx.command_path} --help)"
+
+
+def describe(exception: BaseException) -> tuple[str, int]:
+    """Return the line to print and the exit status for a failure.
+
+    An exception nobody foresaw is a defect of ours: it is still one line, with its type.
+    """
+    if isinstance(exception, errors.OperationError):
+        line = _with_hint(exception.kind, str(exception), exception.hint)
+        return line, exception.exit_code
+    if isinstance(exception, errors.Error):
+        return _with_hint(exception.sqlstate, str(exception), exception.hint), Exit.FAILED
+    if isinstance(exception, psycopg.Error):
+        return _describe_psycopg(exception)
+    if _is_of_elasticsearch(exception):
+        return f"elasticsearch: {exception}", Exit.SEARCH
+    if isinstance(exception, click.UsageError):
+        return _usage(exception), Exit.USAGE
+    if isinstance(exception, click.ClickException):
+        return f"error: {exception.format_message()}", exception.exit_code
+    if isinstance(exception, OSError):
+        where = f": {exception.filename}" if exception.filename else ""
+        return f"error: {exception.strerror or exception}{where}", Exit.FAILED
+    return f"internal error: {type(exception).__name__}: {exception}", Exit.FAILED
+
+
+def _given_locations(arguments: list[str]) -> Iterator[str]:
+    """Yield the values of --dsn and --elasticsearch-url, wherever they stand."""
+    for position, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in {"--dsn", "--elasticsearch-url"}:
+            if equals:
+                yield value
+            elif position + 1 < len(arguments):
+                yield arguments[position + 1]
+
+
+def report(exception: BaseException, arguments: list[str]) -> int:
+    """Print the failure as one line without secrets and return the exit status."""
+    line, status = describe(exception)
+    click.echo(scrub(_one_line(line), *_given_locations(arguments)), err=True)
+    if os.environ.get("OEVENTDB_DEBUG"):
+        sys.excepthook(type(exception), exception, exception.__traceback__)
+    return int(status)

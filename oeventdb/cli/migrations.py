@@ -1,0 +1,173 @@
+"""migrate, rollback, status: what a DBA does with the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oeventdb import schema
+from oeventdb.cli.exits import Exit
+from oeventdb.cli.options import common_options
+from oeventdb.cli.output import note, print_json, print_table
+from oeventdb.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oeventdb.cli.options import Settings
+
+_patience = click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=schema.PATIENCE,
+    show_default=True,
+    envvar="OEVENTDB_PATIENCE",
+    show_envvar=True,
+    metavar="SECONDS",
+    help="How long to wait for another upgrader, and for the locks of one statement.",
+)
+_dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    envvar="OEVENTDB_DRY_RUN",
+    show_envvar=True,
+    help="Write nothing, and print what would run.",
+)
+
+
+def _to(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--to", metavar="ID", envvar="OEVENTDB_TO", show_envvar=True, help=meaning)
+
+
+def _describe(ids: list[str], direction: str, *, verbose: bool) -> None:
+    """Print what a dry run found: a line a migration, with -v its SQL."""
+    for migration in (schema.find(schema.load(), wanted) for wanted in ids):
+        script = migration.rollback if direction == "rollback" else migration.apply
+        kind = "one transaction" if script.transactional else "resumable steps"
+        click.echo(f"{migration.id}  {len(script.statements)} statements, {kind}")
+        click.echo(f"    {script.summary}")
+        if verbose:
+            click.echo(script.text)
+
+
+@click.command()
+@_to("Stop after this migration; an id or the beginning of one, such as 0003.")
+@_dry_run
+@_patience
+@common_options
+def migrate(settings: Settings, to: str | None, dry_run: bool, patience: float) -> None:
+    """Apply the migrations that are pending, while the database stays in use.
+
+    Interrupted at any point, even by kill -9, it goes on where it stopped when it is run again.
+    Of several started at once, one works and the others wait for it.
+
+    \b
+    Example:
+      oeventdb migrate --dry-run
+      oeventdb migrate
+      oeventdb migrate --to 0003
+    """
+    with progress_bars() as progress:
+        applied = schema.migrate(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
+    if dry_run:
+        _print_plan(settings, applied, "migrate")
+    elif settings.as_json:
+        print_json({"applied": applied})
+    else:
+        _print_done(applied, "applied", "nothing to apply")
+
+
+@click.command()
+@_to("Undo everything after this migration; it stays applied.")
+@_dry_run
+@_patience
+@common_options
+def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float) -> None:
+    """Undo the last migration, or all after --to ID, and put the legacy data back.
+
+    What was changed since a migration is kept and listed (oeventdb quarantine list).
+
+    \b
+    Example:
+      oeventdb rollback --dry-run
+      oeventdb rollback
+      oeventdb rollback --to 0001
+    """
+    with progress_bars() as progress:
+        undone = schema.rollback(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
+    if dry_run:
+        _print_plan(settings, undone, "rollback")
+    elif settings.as_json:
+        print_json({"rolled_back": undone})
+    else:
+        _print_done(undone, "rolled back", "nothing to roll back")
+
+
+def _print_plan(settings: Settings, ids: list[str], direction: str) -> None:
+    if settings.as_json:
+        done = "applied" if direction == "migrate" else "rolled_back"
+        print_json({done: [], "would_run": ids})
+        return
+    _describe(ids, direction, verbose=settings.verbose)
+    note(f"dry run: nothing was written; {len(ids)} would run")
+
+
+def _print_done(ids: list[str], done: str, nothing: str) -> None:
+    for migration in ids:
+        click.echo(f"{done} {migration}")
+    if not ids:
+        note(nothing)
+
+
+@click.command()
+@common_options
+def status(settings: Settings) -> int:
+    """Show applied and pending migrations and the version of every function.
+
+    Exit status 3 when migrations are pending or interrupted.
+
+    \b
+    Example:
+      oeventdb status
+      oeventdb status --json
+    """
+    with schema.connect(settings.dsn) as connection:
+        connection.read_only = True
+        found = schema.status(connection)
+    if settings.as_json:
+        print_json(
+            {
+                "migrations": found.migrations,
+                "pending": found.pending,
+                "functions": found.functions,
+                "database": found.database,
+                "package": found.package,
+            }
+        )
+    else:
+        _print_status(found)
+    return int(Exit.DIFFERS if found.pending else Exit.DONE)
+
+
+def _print_status(found: schema.Status) -> None:
+    rows = [(m.id, _when(m), m.applied_by, m.seconds) for m in found.migrations]
+    started = {m.id for m in found.migrations}
+    rows += [(wanted, "pending", "", None) for wanted in found.pending if wanted not in started]
+    print_table(["migration", "applied at", "by", "seconds"], rows)
+    if found.functions:
+        print_table(
+            ["function", "version", "hash", "current"],
+            [(f.name, f.version, f.hash[:12], "yes" if f.current else "NO") for f in found.functions],
+        )
+    note(f"database at {found.database or 'nothing'}, package {found.package}, {len(found.pending)} pending")
+
+
+def _when(migration: schema.Applied) -> str:
+    if migration.applied_at is None:
+        return "interrupted: run migrate again"
+    adopted = " (adopted)" if migration.adopted else ""
+    return f"{migration.applied_at:%Y-%m-%d %H:%M:%S %Z}{adopted}"
+
+
+COMMANDS = (migrate, rollback, status)

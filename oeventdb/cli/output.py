@@ -1,0 +1,82 @@
+"""Printing: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Rich cuts and folds to 80 columns where it sees no terminal; a pipe wants whole lines.
+_PIPE_WIDTH = 10_000
+
+
+def _plain(value: object) -> object:
+    """Return a JSON form of what psycopg and our dataclasses hold: numbers with a point as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def to_json(data: object, *, indent: int | None = None) -> str:
+    """Return data as JSON text; dates as ISO 8601, decimals as strings, durations in seconds."""
+    return json.dumps(data, default=_plain, ensure_ascii=False, indent=indent)
+
+
+def print_json(data: object) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(to_json(data, indent=2))
+
+
+def print_ndjson(rows: Iterable[object]) -> None:
+    """Print one JSON document a line on stdout, each as soon as it is there."""
+    for row in rows:
+        click.echo(to_json(row))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Print rows as a table on stdout; columns of numbers stand right, None is left empty."""
+    cells = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    for position, column in enumerate(columns):
+        numeric = bool(cells) and all(
+            isinstance(row[position], int | float | Decimal) or row[position] is None for row in cells
+        )
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=_PIPE_WIDTH)
+    console.print(table)
+
+
+def note(message: str) -> None:
+    """Say something to the person at the terminal, on stderr."""
+    click.echo(message, err=True)

@@ -1,0 +1,91 @@
+"""A discount code's tickets and the relationship to them, for those who manage the code's event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+
+from oeventdb.flask import bodies, documents, reads, tickets
+from oeventdb.flask.negotiation import json_response
+from oeventdb.flask.problems import unknown
+from oeventdb.flask.requests import Asked, Route, path_id
+from oeventdb.rows import Ticket
+
+_RELATIONSHIP = "/discount-codes/<code>/relationships/tickets"
+_POINTERS = {"ticket_ids": "/data", "ticket_id": "/data", "discount_code_id": "code"}
+
+
+def code_tickets(asked: Asked, code: str) -> Response:
+    """The tickets of a code, hidden ones too."""
+    found = _managed(asked, code)
+    return tickets.collection(asked, asked.client.discount_code_tickets(discount_code_id=found["id"]))
+
+
+def code_linkage(asked: Asked, code: str) -> Response:
+    """The relationship of a code to its tickets."""
+    found = _managed(asked, code)
+    return _linkage(asked, asked.client.discount_code_tickets(discount_code_id=found["id"]), found["id"])
+
+
+def replace_code_linkage(asked: Asked, code: str) -> Response:
+    """Replace the whole set of a code's tickets; ``[]`` empties it."""
+    return _change(asked, code, lambda _, given: given)
+
+
+def add_code_linkage(asked: Asked, code: str) -> Response:
+    """Add tickets to a code; those it has already stay."""
+    return _change(asked, code, lambda before, given: before | given)
+
+
+def remove_code_linkage(asked: Asked, code: str) -> Response:
+    """Take tickets from a code; those it has not are ignored."""
+    return _change(asked, code, lambda before, given: before - given)
+
+
+def _change(asked: Asked, code: str, change: Callable[[set[int], set[int]], set[int]]) -> Response:
+    found = _managed(asked, code)
+    given = set(bodies.linkage(asked.request, "ticket"))
+    # two changes of one code must queue here: each reads the set before it writes another
+    reads.lock(asked.connection, f"discount code {found['id']}")
+    before = asked.client.discount_code_tickets(discount_code_id=found["id"])
+    wanted = change({row.id for row in before}, given)
+    if wanted == {row.id for row in before}:
+        return Response(status=204)
+    after = asked.client.replace_discount_code_tickets(
+        discount_code_id=found["id"], ticket_ids=sorted(wanted)
+    )
+    resource = documents.discount_code(found, asked.prefix)
+    resource["relationships"]["tickets"]["data"] = _identifiers(after)
+    included = [documents.ticket(row, asked.prefix) for row in after]
+    return json_response(documents.document(resource, asked.request.path, included=included))
+
+
+def _managed(asked: Asked, code: str) -> dict[str, Any]:
+    asked.policy.require_user(asked.user)
+    found = reads.discount_code(asked.connection, path_id(code, "discount code"))
+    if found is None:
+        raise unknown("discount code", code, parameter="code")
+    asked.require_manager(found["event_id"])
+    return found
+
+
+def _linkage(asked: Asked, rows: list[Ticket], code_id: int) -> Response:
+    path = f"{asked.prefix}/discount-codes/{code_id}"
+    links = {"self": f"{path}/relationships/tickets", "related": f"{path}/tickets"}
+    document = documents.document(_identifiers(rows), asked.request.path)
+    return json_response(document | {"links": links})
+
+
+def _identifiers(rows: list[Ticket]) -> list[dict[str, str]]:
+    return [{"type": "ticket", "id": str(row.id)} for row in rows]
+
+
+ROUTES = (
+    Route("GET", "/discount-codes/<code>/tickets", code_tickets, _POINTERS),
+    Route("GET", _RELATIONSHIP, code_linkage, _POINTERS),
+    Route("PATCH", _RELATIONSHIP, replace_code_linkage, _POINTERS),
+    Route("POST", _RELATIONSHIP, add_code_linkage, _POINTERS),
+    Route("DELETE", _RELATIONSHIP, remove_code_linkage, _POINTERS),
+)

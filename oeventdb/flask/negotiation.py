@@ -1,0 +1,46 @@
+"""The media type of JSON:API in both directions, and entity tags."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Request, Response
+from werkzeug.http import parse_accept_header, parse_options_header
+
+MEDIA_TYPE = "application/vnd.api+json"
+
+
+def json_response(document: dict[str, Any], status: int = 200) -> Response:
+    """A JSON:API response."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, content_type=MEDIA_TYPE)
+
+
+def is_acceptable(request: Request) -> bool:
+    """Whether the client takes JSON:API: its Accept names it without parameters, or a wildcard."""
+    accept = request.headers.get("Accept", "").strip()
+    if not accept:
+        return True
+    for value, quality in parse_accept_header(accept):
+        media_type, parameters = parse_options_header(value)
+        if quality and media_type in (MEDIA_TYPE, "application/*", "*/*") and not parameters:
+            return True
+    return False
+
+
+def is_supported(request: Request) -> bool:
+    """Whether the body is declared as JSON:API, without parameters."""
+    media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
+    return media_type == MEDIA_TYPE and not parameters
+
+
+def with_entity_tag(response: Response, request: Request) -> Response:
+    """The response with a strong ETag, or 304 where the client has it already."""
+    if request.method not in ("GET", "HEAD") or response.status_code != 200:
+        return response
+    response.add_etag()
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(("Authorization", "Accept"))
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,97 @@
+"""The blueprint: one connection and one transaction for each request, errors as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+import psycopg
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from oeventdb import Client
+from oeventdb.errors import Error
+from oeventdb.flask import discount_codes, openapi, orders, people, problems, search, tickets
+from oeventdb.flask.access import Policy, Users
+from oeventdb.flask.negotiation import MEDIA_TYPE, is_acceptable, with_entity_tag
+from oeventdb.flask.problems import Problem
+from oeventdb.flask.requests import Asked, Route
+from oeventdb.flask.search import Find
+
+Connect: TypeAlias = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+"""Lends a connection for one request, as ``ConnectionPool.connection`` does."""
+
+METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE"))
+
+ROUTES: tuple[Route, ...] = (
+    *tickets.ROUTES,
+    *discount_codes.ROUTES,
+    *people.ROUTES,
+    *orders.ROUTES,
+)
+
+
+def blueprint(
+    connect: Connect,
+    *,
+    users: Users,
+    policy: Policy | None = None,
+    find: Find | None = None,
+    prefix: str = "/v1",
+) -> Blueprint:
+    """The routes under a prefix.
+
+    ``users`` tells who is asking (see bearer_tokens), ``policy`` who may do what. ``find`` searches
+    events, e.g. ``functools.partial(oeventdb.search.search, url)``; without it there is no search.
+    """
+    made = Blueprint("oeventdb", __name__, url_prefix=prefix)
+    for route in ROUTES:
+        made.add_url_rule(
+            route.path,
+            endpoint=route.handler.__name__,
+            view_func=_view(route, connect, users, policy or Policy(), prefix),
+            methods=[route.method],
+        )
+    for path in {route.path for route in ROUTES}:
+        allowed = {route.method for route in ROUTES if route.path == path}
+        made.add_url_rule(
+            path,
+            endpoint=f"not_allowed_{path.strip('/').replace('/', '_')}",
+            view_func=_not_allowed(allowed),
+            methods=sorted(METHODS - allowed),
+        )
+    described = openapi.description(ROUTES, prefix)
+    made.add_url_rule(openapi.PATH, endpoint="openapi", view_func=lambda: jsonify(described), methods=["GET"])
+    if find is not None:
+        made.add_url_rule(search.PATH, endpoint="search_events", view_func=search.view(find), methods=["GET"])
+    made.register_error_handler(Problem, problems.problem_response)
+    made.register_error_handler(HTTPException, problems.http_response)
+    return made
+
+
+def _not_allowed(allowed: set[str]) -> Callable[..., Response]:
+    def view(**_: Any) -> Response:
+        raise MethodNotAllowed(sorted(allowed))
+
+    return view
+
+
+def _view(
+    route: Route, connect: Connect, users: Users, policy: Policy, prefix: str
+) -> Callable[..., Response]:
+    def view(**variables: Any) -> Response:
+        if not is_acceptable(request):
+            raise Problem(406, f"only {MEDIA_TYPE} is served here", header="Accept")
+        user = users(request)
+        try:
+            with connect() as connection, connection.transaction():
+                asked = Asked(request, connection, Client(connection), user, policy, prefix)
+                response = route.handler(asked, **variables)
+        except Error as exc:
+            return problems.refusal_response(exc, route.pointers)
+        except psycopg.OperationalError as exc:
+            raise Problem(503, "the database cannot be reached; try again") from exc
+        return with_entity_tag(response, request)
+
+    return view

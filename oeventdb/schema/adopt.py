@@ -1,0 +1,193 @@
+"""Taking over an existing Open Event database: verify its tables, then mark 0001 as applied.
+
+What has to be there is what 0001 would create, as the manifest records it. An installation may
+have integer keys, its columns in another order or of another length, other names for its
+constraints, columns and tables of its own: all that stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oeventdb.errors import Refused
+from oeventdb.schema import catalog, ledger, manifest, preconditions, runner
+from oeventdb.schema.lock import KEY
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from oeventdb.schema.catalog import Thing
+    from oeventdb.schema.manifest import Manifest, Things
+
+_LENGTH = re.compile(r"\(\d+\)$")
+_SAME_TYPES = {"integer": "bigint", "text": "character varying"}
+
+_OTHERS = """
+SELECT pg_catalog.count(*)
+FROM pg_catalog.pg_class
+WHERE relnamespace = pg_catalog.to_regnamespace('public') AND relkind IN ('r', 'p')
+  AND relname <> ALL (%s)
+"""
+
+_NOT_OWNED = """
+SELECT c.relname, pg_catalog.pg_get_userbyid(c.relowner)
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
+  AND c.relname = ANY (%s)
+  AND NOT pg_catalog.pg_has_role(CURRENT_USER, c.relowner, 'USAGE')
+ORDER BY c.relname
+"""
+
+_ROWS = """
+SELECT c.relname, GREATEST(c.reltuples, 0)::bigint
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%s)
+ORDER BY c.relname
+"""
+
+
+class NotAdoptable(Refused):
+    """The database is not one of Open Event; `differences` says what is not as it should be."""
+
+    def __init__(self, database: str, differences: list[str]) -> None:
+        count = f"{len(differences)} difference{'s' if len(differences) > 1 else ''}"
+        super().__init__(
+            f"database {database!r} has not the tables of Open Event: {count}: " + "; ".join(differences),
+            hint="nothing was changed",
+        )
+        self.differences = differences
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What was taken over: rows (the planner's estimate) by table, and what else was seen."""
+
+    migration: str
+    tables: dict[str, int]
+    other_tables: int
+    notes: list[str]
+
+
+def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
+    """Verify that the database has the legacy tables, and mark 0001 as applied.
+
+    No table is touched but the ledger. The caller commits.
+    Raises NotAdoptable with the differences, Refused where the database has a ledger already,
+    the role may not change it, or another upgrader works on it.
+    """
+    with connection.transaction():
+        first = runner.load()[0]
+        preconditions.require_usable(connection)
+        _require_lock(connection)
+        entries = ledger.read(connection)
+        if entries:
+            how = "adopted" if entries[0].adopted else "migrated"
+            raise Refused(f"the database is {how} already", hint="run `oeventdb status`")
+        release = manifest.load()
+        live = catalog.read(connection, release.tables)
+        differences = _differences(release, live) + _ownership(connection, release)
+        if differences:
+            raise NotAdoptable(connection.info.dbname, differences)
+        ledger.bootstrap(connection)
+        ledger.mark_adopted(connection, first)
+        others = connection.execute(_OTHERS, (release.tables,)).fetchone()
+        rows = connection.execute(_ROWS, (release.tables,)).fetchall()
+        return Adoption(first.id, dict(rows), int(others[0]) if others else 0, _notes(release, live))
+
+
+def _require_lock(connection: psycopg.Connection[TupleRow]) -> None:
+    row = connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (KEY,)).fetchone()
+    if not (row and row[0]):
+        raise Refused("an upgrader works on this database", hint="wait for it and try again")
+
+
+def _ownership(connection: psycopg.Connection[TupleRow], release: Manifest) -> list[str]:
+    found = connection.execute(_NOT_OWNED, (release.tables,)).fetchall()
+    return [f"table {table} belongs to {owner}" for table, owner in found]
+
+
+def _differences(release: Manifest, live: Things) -> list[str]:
+    wanted = list(release.legacy.values())
+    found = [_table(thing, live) for thing in wanted if thing.kind == "table"]
+    there = {thing.object for thing in live.values() if thing.kind == "table"}
+    rest = [thing for thing in wanted if _table_of(thing) in there]
+    found += [_column(thing, live) for thing in rest if thing.kind == "column"]
+    found += [_constraint(thing, live) for thing in rest if thing.kind == "constraint"]
+    found += [_unfilled(thing, release) for thing in live.values() if thing.kind == "column"]
+    return [difference for difference in found if difference]
+
+
+def _table_of(thing: Thing) -> str:
+    return ".".join(thing.object.split(".")[:2])
+
+
+def _name(thing: Thing) -> str:
+    return thing.object.removeprefix("public.")
+
+
+def _table(wanted: Thing, live: Things) -> str | None:
+    return None if wanted.key in live else f"table {_name(wanted)} is missing"
+
+
+def base_type(column_type: str) -> str:
+    """Return a type without what adopt does not ask for: a length, the width of integers."""
+    without_length = _LENGTH.sub("", column_type)
+    return _SAME_TYPES.get(without_length, without_length)
+
+
+def _column(wanted: Thing, live: Things) -> str | None:
+    has = live.get(wanted.key)
+    if has is None:
+        return f"column {_name(wanted)} is missing"
+    if base_type(has.definition["type"]) != base_type(wanted.definition["type"]):
+        types = (has.definition["type"], wanted.definition["type"])
+        return f"column {_name(wanted)} is {types[0]}, not {types[1]}"
+    if wanted.definition["nullable"] == "not null" and has.definition["nullable"] == "null":
+        return f"column {_name(wanted)} may be NULL"
+    if "identity" in wanted.definition and not {"identity", "default"} & has.definition.keys():
+        return f"column {_name(wanted)} has no sequence"
+    return None
+
+
+def _constraint(wanted: Thing, live: Things) -> str | None:
+    table = _table_of(wanted)
+    definition = wanted.definition["definition"]
+    for thing in live.values():
+        same = thing.kind == "constraint" and _table_of(thing) == table
+        if same and thing.definition["definition"] == definition:
+            return None
+    return f"table {table.removeprefix('public.')} has no {definition}"
+
+
+def _unfilled(has: Thing, release: Manifest) -> str | None:
+    """Refuse a column of the installation's own that our functions could not leave out."""
+    if not has.object.startswith("public.") or has.key in release.legacy:
+        return None
+    filled = {"default", "identity", "generated"} & has.definition.keys()
+    if has.definition["nullable"] == "not null" and not filled:
+        return f"column {_name(has)} is NOT NULL without a default"
+    return None
+
+
+def _notes(release: Manifest, live: Things) -> list[str]:
+    """Say in what this installation differs from a fresh one, as far as that is allowed."""
+    notes = []
+    columns = [thing for thing in live.values() if thing.kind == "column"]
+    keys = [t for t in columns if t.definition["type"] == "integer" and _is_bigint(t, release)]
+    if keys:
+        notes.append(f"{len(keys)} key columns are integer: their values end at 2147483647")
+    own = [_name(t) for t in columns if t.object.startswith("public.") and t.key not in release.legacy]
+    if own:
+        notes.append(f"{len(own)} columns are this installation's own: {', '.join(sorted(own)[:5])}")
+    triggers = sorted(_name(t) for t in live.values() if t.kind in ("trigger", "rule", "policy"))
+    if triggers:
+        notes.append(f"triggers, rules or policies of its own stay active: {', '.join(triggers)}")
+    return notes
+
+
+def _is_bigint(thing: Thing, release: Manifest) -> bool:
+    wanted = release.legacy.get(thing.key)
+    return wanted is not None and wanted.definition["type"] == "bigint"

@@ -1,0 +1,61 @@
+"""Connections to PostgreSQL, with failures that a person can act on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from oeventdb.errors import DatabaseUnreachable
+
+CONNECT_TIMEOUT = 10
+"""Seconds to wait for a server that does not answer, where neither DSN nor PGCONNECT_TIMEOUT says."""
+
+_EMBEDDED = "embedded:"
+
+
+def conninfo(dsn: str) -> str:
+    """Return the libpq URL or conninfo for a DSN; starts the server of an `embedded:DIR`.
+
+    Raises DatabaseUnreachable where libpq could not read the DSN, without repeating it.
+    """
+    if dsn.startswith(_EMBEDDED):
+        from oeventdb.servers.postgres import embedded
+
+        return embedded(dsn.removeprefix(_EMBEDDED))
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise DatabaseUnreachable(
+            "the DSN cannot be read",
+            hint="give a libpq URL, 'key=value ...' pairs, or embedded:DIR",
+        ) from None
+    return dsn
+
+
+def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
+    """Connect to the database of a DSN: a libpq URL or conninfo, or `embedded:DIR`.
+
+    Keyword arguments are psycopg's. Statements are not prepared unless asked for, because a
+    pooler may give each transaction another session.
+    Raises DatabaseUnreachable (server, password, database), with one line that has no secrets.
+    """
+    target = conninfo(dsn)
+    given = conninfo_to_dict(target)
+    if "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
+        kwargs.setdefault("connect_timeout", CONNECT_TIMEOUT)
+    kwargs.setdefault("fallback_application_name", "oeventdb")
+    kwargs.setdefault("prepare_threshold", None)
+    try:
+        return psycopg.connect(target, **kwargs)
+    except psycopg.OperationalError as error:
+        message = _one_line(str(error), str(given.get("password") or ""))
+        raise DatabaseUnreachable(message) from error
+
+
+def _one_line(message: str, password: str) -> str:
+    line = " ".join(message.split())
+    return line.replace(password, "***") if password else line

@@ -1,0 +1,220 @@
+"""The least privileges of the roles that use the database, recorded and given again.
+
+app     EXECUTE on the functions that applications call, and no table
+reader  SELECT on the tables of Open Event, but for the columns that hold credentials
+search  EXECUTE on what reindex, sync and verify call, which is all in oeventdb_internal but for one
+
+Nobody gets a table of schema oeventdb_internal: functions that are granted run as their owner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg import sql
+
+from oeventdb.errors import Refused
+from oeventdb.schema import ledger, manifest
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+KINDS = ("app", "reader", "search")
+
+CREDENTIALS = {
+    "users": ("_password", "salt", "reset_password", "tokens"),
+    "orders": ("stripe_token", "paypal_token"),
+}
+"""Columns that a reader does not see."""
+
+SEARCH_PREFIX = "search_"
+"""Functions with such a name are what a search role calls."""
+
+_ALSO_FOR_APPLICATIONS = ("search_documents",)
+
+_FUNCTIONS = """
+SELECT n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes),
+       CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END
+FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND p.prosecdef
+  AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+ORDER BY n.nspname, p.proname
+"""
+
+_COLUMNS = """
+SELECT c.relname, a.attname
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%s)
+ORDER BY c.relname, a.attnum
+"""
+
+_HAS = {
+    "schema": "SELECT pg_catalog.has_schema_privilege(%s, %s, %s)",
+    "function": "SELECT pg_catalog.has_function_privilege(%s, %s, %s)",
+    "procedure": "SELECT pg_catalog.has_function_privilege(%s, %s, %s)",
+    "table": "SELECT pg_catalog.has_table_privilege(%s, %s, %s)",
+    "column": "SELECT pg_catalog.has_column_privilege(%s, %s, %s, %s)",
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A privilege for a role: `target` is 'function', 'table' ..., `name` the object's."""
+
+    role: str
+    privilege: str
+    target: str
+    name: str
+    column: str = ""
+
+    @property
+    def object(self) -> str:
+        """The object as `check` names it."""
+        return f"{self.target} {self.name}{'.' if self.column else ''}{self.column}"
+
+    def statement(self) -> sql.Composed:
+        """Return the GRANT."""
+        schema, _, rest = self.name.partition(".")
+        name, bracket, arguments = rest.partition("(")
+        what: sql.Composable = sql.Identifier(schema, name) if rest else sql.Identifier(schema)
+        if bracket:
+            what = sql.SQL("{}({}").format(what, sql.SQL(arguments))
+        on = "table" if self.target == "column" else self.target
+        privilege: sql.Composable = sql.SQL(self.privilege)
+        if self.column:
+            privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(self.column))
+        return sql.SQL("GRANT {} ON {} {} TO {}").format(
+            privilege,
+            sql.SQL(on.upper()),
+            what,
+            sql.Identifier(self.role),
+        )
+
+
+class Lacking(NamedTuple):
+    """A privilege a role should have and has not."""
+
+    object: str
+    privilege: str
+    role: str
+
+
+def grant(connection: psycopg.Connection[TupleRow], kind: str, role: str) -> list[str]:
+    """Give a role the privileges of a kind (app, reader, search) and record it.
+
+    Returns the statements that were needed: none when it had everything already. The caller
+    commits. Raises Refused for an unknown role or kind, or one that owns the schema.
+    """
+    ledger.require(connection)
+    if kind not in KINDS:
+        raise Refused(f"there is no kind {kind!r} of role; there are: {', '.join(KINDS)}")
+    _require_role(connection, role)
+    connection.execute(
+        "INSERT INTO oeventdb_internal.grants (role_name, kind) VALUES (%s, %s) "
+        "ON CONFLICT (role_name, kind) DO NOTHING",
+        (role, kind),
+    )
+    return _give(connection, _wanted(connection, kind, role))
+
+
+def _require_role(connection: psycopg.Connection[TupleRow], role: str) -> None:
+    if not _has_table(connection):
+        raise Refused("the database is not migrated yet", hint="run `oeventdb migrate` first")
+    row = connection.execute(
+        "SELECT pg_catalog.pg_has_role(r.oid, n.nspowner, 'MEMBER') "
+        "FROM pg_catalog.pg_roles AS r, pg_catalog.pg_namespace AS n "
+        "WHERE r.rolname = %s AND n.nspname = 'oeventdb'",
+        (role,),
+    ).fetchone()
+    if row is None:
+        raise Refused(f"there is no role {role!r}", hint="create it first: CREATE ROLE ... LOGIN")
+    if row[0]:
+        raise Refused(
+            f"{role} can do everything already: it owns the schema, or is a member of its owner",
+            hint="grant to another role, and let the application connect as that",
+        )
+
+
+def _has_table(connection: psycopg.Connection[TupleRow]) -> bool:
+    row = connection.execute(
+        "SELECT pg_catalog.to_regclass('oeventdb_internal.grants') IS NOT NULL"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def regrant(connection: psycopg.Connection[TupleRow]) -> None:
+    """Give every recorded role what a migration added for it; forget roles that are gone."""
+    if _has_table(connection):
+        connection.execute(
+            "DELETE FROM oeventdb_internal.grants AS g WHERE NOT EXISTS "
+            "(SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = g.role_name)"
+        )
+        _give(connection, recorded(connection))
+
+
+def recorded(connection: psycopg.Connection[TupleRow]) -> list[Grant]:
+    """Return the privileges that the recorded roles should have."""
+    if not _has_table(connection):
+        return []
+    roles = connection.execute(
+        "SELECT g.kind, g.role_name FROM oeventdb_internal.grants AS g "
+        "JOIN pg_catalog.pg_roles AS r ON r.rolname = g.role_name"
+    ).fetchall()
+    return [wanted for kind, role in roles for wanted in _wanted(connection, kind, role)]
+
+
+def lacking(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[Lacking]:
+    """Return the privileges that are wanted and not there."""
+    return [Lacking(g.object, g.privilege, g.role) for g in wanted if not _is_given(connection, g)]
+
+
+def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[str]:
+    done = []
+    for one in wanted:
+        if not _is_given(connection, one):
+            statement = one.statement()
+            connection.execute(statement)
+            done.append(statement.as_string(connection))
+    return done
+
+
+def _is_given(connection: psycopg.Connection[TupleRow], wanted: Grant) -> bool:
+    parts = [wanted.role, wanted.name, *([wanted.column] if wanted.column else [])]
+    row = connection.execute(_HAS[wanted.target].encode(), (*parts, wanted.privilege)).fetchone()
+    return bool(row and row[0])
+
+
+def _wanted(connection: psycopg.Connection[TupleRow], kind: str, role: str) -> list[Grant]:
+    if kind == "reader":
+        return [Grant(role, "USAGE", "schema", "public"), *_readable(connection, role)]
+    functions = [
+        Grant(role, "EXECUTE", target, f"{schema}.{name}({arguments})")
+        for schema, name, arguments, target in connection.execute(_FUNCTIONS).fetchall()
+        if _is_for(kind, schema, name)
+    ]
+    schemas = ["oeventdb", "oeventdb_internal"] if kind == "search" else ["oeventdb"]
+    return [*(Grant(role, "USAGE", "schema", schema) for schema in schemas), *functions]
+
+
+def _is_for(kind: str, schema: str, function: str) -> bool:
+    searching = function.startswith(SEARCH_PREFIX)
+    if kind == "search":
+        return searching
+    return schema == "oeventdb" and (not searching or function in _ALSO_FOR_APPLICATIONS)
+
+
+def _readable(connection: psycopg.Connection[TupleRow], role: str) -> list[Grant]:
+    tables = manifest.load().tables
+    columns = connection.execute(_COLUMNS, (tables,)).fetchall()
+    hidden = {(table, column) for table, names in CREDENTIALS.items() for column in names}
+    whole = [Grant(role, "SELECT", "table", f"public.{t}") for t in tables if t not in CREDENTIALS]
+    partly = [
+        Grant(role, "SELECT", "column", f"public.{table}", column)
+        for table, column in columns
+        if table in CREDENTIALS and (table, column) not in hidden
+    ]
+    return whole + partly

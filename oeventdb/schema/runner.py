@@ -1,0 +1,192 @@
+"""Migrating a database forth and back.
+
+yoyo finds, orders and splits the SQL files; the rest of what yoyo does is done here, because a
+database that sells tickets needs more: yoyo's hash is of a migration's name, so that an edited
+file goes unnoticed; it marks a migration in another transaction than it ran in; its lock is a row
+that outlives a killed process; and it waits for a table lock as long as it takes, with everybody
+else queueing behind it.
+
+A transactional migration and its mark commit together. The statements of a non-transactional one
+can each be run again, so that it goes on from anywhere by running all of them again.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oeventdb.errors import Refused
+from oeventdb.resources import db_path
+from oeventdb.schema import grants, ledger, preconditions, scripts
+from oeventdb.schema.connection import connect, conninfo
+from oeventdb.schema.lock import UpgradeLock
+from oeventdb.schema.worker import Worker
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from oeventdb.schema.ledger import Entry
+    from oeventdb.schema.scripts import Migration, Script
+    from oeventdb.schema.watch import ReportProgress
+
+PATIENCE = 600.0
+"""Seconds to wait for another upgrader, and for the locks of one statement."""
+
+
+def _silent(task: str, done: int, total: int | None) -> None:
+    """Show nothing."""
+
+
+def load(directory: Path | None = None) -> list[Migration]:
+    """Read and check the migrations of a directory; this package's own by default."""
+    return scripts.load(directory or db_path() / "migrations")
+
+
+def migrate(
+    dsn: str,
+    *,
+    to: str | None = None,
+    dry_run: bool = False,
+    progress: ReportProgress | None = None,
+    patience: float = PATIENCE,
+    directory: Path | None = None,
+) -> list[str]:
+    """Apply what is pending, up to and including `to`; return the ids applied.
+
+    `to` is an id or a unique beginning of one. A dry run writes nothing and returns what would
+    be applied. Goes on where an interrupted run stopped; waits while another upgrader works.
+    Raises Refused before anything is changed, MigrationFailed where a statement fails,
+    DatabaseUnreachable where the server cannot be reached or is lost.
+    """
+    migrations = load(directory)
+    last = scripts.find(migrations, to) if to is not None else None
+    if dry_run:
+        return [m.id for m in _pending(_verified(dsn, migrations), migrations, last)]
+    target = conninfo(dsn)
+    with UpgradeLock(target, patience) as lock:
+        pending = _pending(_verified(target, migrations), migrations, last)
+        if not pending:
+            return []
+        with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
+            worker.transaction(ledger.bootstrap, what="the ledger")
+            for migration in pending:
+                _apply(worker, migration)
+            worker.transaction(grants.regrant, what="the grants")
+    return [migration.id for migration in pending]
+
+
+def rollback(
+    dsn: str,
+    *,
+    to: str | None = None,
+    dry_run: bool = False,
+    progress: ReportProgress | None = None,
+    patience: float = PATIENCE,
+    directory: Path | None = None,
+) -> list[str]:
+    """Undo the last migration, or all after `to`; return the ids undone, newest first.
+
+    `to` stays applied, as after migrating to it. An adopted migration is only unmarked: its
+    tables were there before. One that was interrupted is finished first, since its rollback in
+    one transaction undoes the whole of it; a rollback in steps can begin anywhere.
+    A dry run writes nothing and returns what would be undone. Raises as migrate does.
+    """
+    migrations = load(directory)
+    last = scripts.find(migrations, to) if to is not None else None
+    if dry_run:
+        return [m.id for m in _undoable(_verified(dsn, migrations), migrations, last)]
+    target = conninfo(dsn)
+    with UpgradeLock(target, patience) as lock:
+        entries = _verified(target, migrations)
+        undoable = _undoable(entries, migrations, last)
+        if not undoable:
+            return []
+        adopted = {entry.id for entry in entries if entry.adopted}
+        halfway = {entry.id for entry in entries if entry.finished_at is None}
+        with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
+            for migration in undoable:
+                if migration.id in halfway and migration.rollback.transactional:
+                    _apply(worker, migration)
+                _undo(worker, migration, adopted=migration.id in adopted)
+            worker.transaction(grants.regrant, what="the grants")
+    return [migration.id for migration in undoable]
+
+
+def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
+    """Return the ledger once it and the database allow this package to go on."""
+    with connect(dsn) as connection:
+        connection.read_only = True
+        preconditions.require_usable(connection)
+        entries = ledger.read(connection)
+        ledger.verify(entries, migrations)
+        if not entries:
+            preconditions.require_empty(connection)
+    return entries
+
+
+def _pending(entries: list[Entry], migrations: list[Migration], last: Migration | None) -> list[Migration]:
+    done = {entry.id for entry in entries if entry.finished_at is not None}
+    upto = migrations if last is None else migrations[: migrations.index(last) + 1]
+    return [migration for migration in upto if migration.id not in done]
+
+
+def _undoable(entries: list[Entry], migrations: list[Migration], last: Migration | None) -> list[Migration]:
+    known = {entry.id for entry in entries}
+    applied = [migration for migration in migrations if migration.id in known]
+    if last is None:
+        return applied[-1:]
+    if last not in applied:
+        raise Refused(f"migration {last.id} is not applied, so nothing can be undone down to it")
+    return applied[: applied.index(last) : -1]
+
+
+def _apply(worker: Worker, migration: Migration) -> None:
+    if migration.apply.transactional:
+
+        def whole(connection: psycopg.Connection[TupleRow]) -> None:
+            _execute_all(worker, connection, migration.id, migration.apply)
+            ledger.mark_applied(connection, migration)
+
+        worker.transaction(whole, what=migration.id)
+        return
+    started = time.monotonic()
+    worker.transaction(lambda c: ledger.mark_started(c, migration), what=migration.id)
+    _step_through(worker, migration.id, migration.apply)
+    seconds = time.monotonic() - started
+    worker.transaction(lambda c: ledger.mark_finished(c, migration, seconds), what=migration.id)
+
+
+def _undo(worker: Worker, migration: Migration, *, adopted: bool) -> None:
+    what = f"rollback of {migration.id}"
+    if adopted:
+        worker.transaction(lambda c: ledger.remove(c, migration), what=what)
+    elif migration.rollback.transactional:
+
+        def whole(connection: psycopg.Connection[TupleRow]) -> None:
+            _execute_all(worker, connection, what, migration.rollback)
+            ledger.remove(connection, migration)
+
+        # the whole of it at once can take long, and is wanted all the same
+        worker.transaction(whole, what=what, keeps_waiting=True)
+    else:
+        worker.transaction(lambda c: ledger.reopen(c, migration), what=what)
+        _step_through(worker, what, migration.rollback)
+        worker.transaction(lambda c: ledger.remove(c, migration), what=what)
+
+
+def _execute_all(worker: Worker, connection: psycopg.Connection[TupleRow], what: str, script: Script) -> None:
+    total = len(script.statements)
+    for number, statement in enumerate(script.statements):
+        worker.report(what, number, total)
+        connection.execute(statement.text.encode())
+    worker.report(what, total, total)
+
+
+def _step_through(worker: Worker, what: str, script: Script) -> None:
+    total = len(script.statements)
+    for number, statement in enumerate(script.statements):
+        worker.report(what, number, total)
+        worker.step(statement, what=f"{what}, statement {number + 1} of {total}")
+    worker.report(what, total, total)

@@ -1,0 +1,293 @@
+"""Reading migrations from their files, and refusing what could not be run faithfully.
+
+yoyo finds the files, reads their directives and splits them into statements. Its splitter knows
+SQL only roughly, so each split is checked here against PostgreSQL's own rules for quotes,
+comments and dollar quotes: a statement that would reach the server cut in two, or joined to the
+next, is found before anything runs.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from yoyo import exceptions, read_migrations
+from yoyo.migrations import read_sql_migration
+from yoyo.topologicalsort import CycleError, topological_sort
+
+from oeventdb.errors import Refused
+from oeventdb.schema import frozen
+
+_TOKEN = re.compile(
+    r"""(?P<comment>--[^\n]*)
+      | (?P<block>/\*)
+      | (?P<escape>\b[eE]'(?:[^'\\]|\\.|'')*')
+      | (?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")
+      | (?P<dollar>(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$)
+      | (?P<end>;)
+      | (?P<open>['"])""",
+    re.VERBOSE | re.DOTALL,
+)
+_BLOCK_EDGE = re.compile(r"/\*|\*/")
+_DIRECTIVE = re.compile(r"^\s*--\s*(transactional|depends)\s*:", re.MULTILINE)
+_ID = re.compile(r"\d{4}\.[a-z0-9-]+")
+_ALONE = re.compile(
+    r"(CALL|VACUUM|CREATE (UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY"
+    r"|REINDEX .*\bCONCURRENTLY|ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY)\b"
+)
+_SESSION = re.compile(
+    r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE|EXECUTE|LISTEN"
+    r"|UNLISTEN|DISCARD|RESET|DEALLOCATE|DECLARE|LOAD|SET (?!CONSTRAINTS)|COPY .* FROM STDIN)\b"
+)
+_NOT_REPEATABLE = re.compile(
+    r"(CREATE (UNIQUE )?INDEX CONCURRENTLY (?!IF NOT EXISTS)|DROP INDEX CONCURRENTLY (?!IF EXISTS))"
+)
+
+_NEW_INDEX = re.compile(
+    r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<name>[\w\"]+)"
+    r"\s+ON\s+(?:ONLY\s+)?(?P<schema>[\w\"]+)\s*\.",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: `text` as it is sent, `code` without comments and in capitals, to look at."""
+
+    text: str
+    code: str
+
+    @property
+    def is_call(self) -> bool:
+        """Whether a procedure is called, which may commit batch after batch."""
+        return self.code.startswith("CALL ")
+
+    @property
+    def runs_alone(self) -> bool:
+        """Whether PostgreSQL refuses the statement inside a transaction block."""
+        return _ALONE.match(self.code) is not None
+
+    @property
+    def new_index(self) -> str | None:
+        """The schema-qualified name of the index that is created concurrently, if one is."""
+        found = _NEW_INDEX.search(self.text) if self.runs_alone else None
+        return f"{found['schema']}.{found['name']}".replace('"', "") if found else None
+
+
+@dataclass(frozen=True)
+class Script:
+    """One direction of a migration."""
+
+    path: Path
+    text: str
+    transactional: bool
+    depends: frozenset[str]
+    statements: tuple[Statement, ...]
+
+    @property
+    def summary(self) -> str:
+        """The first comment line."""
+        first = self.text.split("\n", 1)[0]
+        return first.removeprefix("--").strip() if first.startswith("--") else ""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration and its rollback; `hash` is a sha256 over the bytes of both files."""
+
+    id: str
+    hash: str
+    apply: Script
+    rollback: Script
+
+    @property
+    def number(self) -> int:
+        """The number at the start of the id."""
+        return int(self.id[:4])
+
+
+def content_hash(apply: bytes, rollback: bytes) -> str:
+    """Return the hash the ledger keeps: of the rollback too, since it undoes what was applied."""
+    parts = (hashlib.sha256(apply).digest(), hashlib.sha256(rollback).digest())
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _skip_block_comment(sql: str, start: int) -> int:
+    depth = 0
+    for edge in _BLOCK_EDGE.finditer(sql, start):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise ValueError("a block comment does not end")
+
+
+def split(sql: str) -> Iterator[str]:
+    """Yield the statements of a script by PostgreSQL's lexical rules, without their comments.
+
+    Quoted text comes through byte for byte. Raises ValueError where a quote does not end.
+    """
+    pieces: list[str] = []
+    position = 0
+    while match := _TOKEN.search(sql, position):
+        pieces.append(sql[position : match.start()])
+        position = match.end()
+        if match["block"]:
+            position = _skip_block_comment(sql, match.start())
+            pieces.append(" ")
+        elif match["dollar"]:
+            end = sql.find(match["dollar"], position)
+            if end < 0:
+                raise ValueError(f"the text that begins with {match['dollar']} does not end")
+            position = end + len(match["dollar"])
+            pieces.append(sql[match.start() : position])
+        elif match["end"]:
+            yield "".join(pieces).strip()
+            pieces = []
+        elif match["open"]:
+            raise ValueError("a quoted text does not end")
+        elif not match["comment"]:
+            pieces.append(match.group())
+    pieces.append(sql[position:])
+    rest = "".join(pieces).strip()
+    if rest:
+        raise ValueError(f"the last statement has no semicolon: {rest[:40]!r}")
+
+
+def _look(code: str) -> str:
+    """Return what a statement does, for patterns: capitals, single spaces, nothing quoted."""
+    return " ".join(_TOKEN.sub("''", code).upper().split()) if "$" not in code else _unbodied(code)
+
+
+def _unbodied(code: str) -> str:
+    opened = re.search(r"\$\w*\$", code)
+    head = code[: opened.start()] if opened else code
+    return " ".join(head.upper().split())
+
+
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise Refused(f"{path.name} is missing from {path.parent}") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path.name} is not UTF-8") from None
+    if "\r" in text or "\0" in text:
+        raise Refused(f"{path.name} has a carriage return or a NUL byte: end lines with \\n alone")
+    return text
+
+
+def _checked(pieces: list[str], expected: list[str]) -> tuple[Statement, ...] | None:
+    """Return yoyo's pieces as statements; None unless each is one of the true statements."""
+    statements: list[Statement] = []
+    found: list[str] = []
+    for piece in pieces:
+        try:
+            codes = [code for code in split(piece) if code]
+        except ValueError:
+            return None
+        if len(codes) > 1:
+            return None
+        found += codes
+        statements += [Statement(piece, _look(code)) for code in codes]
+    return tuple(statements) if found == expected else None
+
+
+def _read_script(path: Path) -> Script:
+    text = _read_text(path)
+    try:
+        frozen.blocks(text)
+        expected = [code for code in split(text) if code]
+    except frozen.MarkerError as error:
+        raise Refused(f"{path.name}: {error}") from None
+    except ValueError as error:
+        raise Refused(f"{path.name} cannot be split into statements: {error}") from None
+    directives, _, pieces = read_sql_migration(str(path))
+    statements = _checked(pieces, expected)
+    if statements is None:
+        raise Refused(
+            f'{path.name} is not split as PostgreSQL would: quote names such as "begin", nest no '
+            "comments, and write function bodies in $function$ ... $function$"
+        )
+    if len(_DIRECTIVE.findall(text)) != len(directives):
+        raise Refused(f"{path.name}: directives stand once each, in the comment that begins the file")
+    transactional = directives.get("transactional", "true").strip().lower()
+    if transactional not in ("true", "false"):
+        raise Refused(f"{path.name}: transactional is true or false, not {transactional!r}")
+    script = Script(
+        path,
+        text,
+        transactional == "true",
+        frozenset(directives.get("depends", "").split()),
+        statements,
+    )
+    _check_statements(script)
+    return script
+
+
+def _check_statements(script: Script) -> None:
+    for number, statement in enumerate(script.statements, start=1):
+        where = f"{script.path.name}, statement {number} ({statement.code[:40]})"
+        if _SESSION.match(statement.code):
+            raise Refused(f"{where}: the runner owns sessions and transactions")
+        if script.transactional and statement.runs_alone:
+            raise Refused(f"{where} needs '-- transactional: false' at the top of the file")
+        if _NOT_REPEATABLE.match(statement.code):
+            raise Refused(f"{where} could not be run again after a kill: add IF [NOT] EXISTS")
+
+
+def _read_migration(path: Path) -> Migration:
+    if not _ID.fullmatch(path.stem) or path.suffix != ".sql":
+        raise Refused(f"{path.name} is no migration: plain SQL in a file NNNN.what-it-does.sql is")
+    rollback = path.with_suffix(".rollback.sql")
+    scripts = (_read_script(path), _read_script(rollback))
+    digest = content_hash(path.read_bytes(), rollback.read_bytes())
+    return Migration(path.stem, digest, *scripts)
+
+
+def load(directory: Path) -> list[Migration]:
+    """Read, check and order every migration of a directory; Refused names the first fault."""
+    if not directory.is_dir():
+        raise Refused(f"there is no directory {directory} with migrations")
+    try:
+        listed = read_migrations(glob.escape(str(directory)))
+    except exceptions.MigrationConflict as error:
+        raise Refused(f"two migrations have the id {error}") from None
+    by_id = {m.id: _read_migration(Path(m.path)) for m in listed}
+    for path in directory.glob("*.rollback.sql"):
+        if path.name.removesuffix(".rollback.sql") not in by_id:
+            raise Refused(f"{path.name} undoes a migration that is not there")
+    _check_order(by_id)
+    return list(by_id.values())
+
+
+def _check_order(by_id: dict[str, Migration]) -> None:
+    graph = {m.id: m.apply.depends for m in by_id.values()}
+    for migration, depends in graph.items():
+        for missing in sorted(depends - by_id.keys()):
+            raise Refused(f"{migration} depends on {missing}, which is not there")
+    try:
+        ordered = list(topological_sort(by_id, graph))
+    except CycleError as error:
+        raise Refused(f"migrations depend on each other: {', '.join(error.args[1])}") from None
+    if ordered != list(by_id):
+        raise Refused("a migration depends on one with a higher number: number them in their order")
+    numbers = [m.number for m in by_id.values()]
+    for number in numbers:
+        if numbers.count(number) > 1:
+            raise Refused(f"two migrations have the number {number:04d}")
+
+
+def find(migrations: list[Migration], wanted: str) -> Migration:
+    """Return the migration with this id or unique beginning of an id."""
+    exact = [m for m in migrations if m.id == wanted]
+    found = exact or [m for m in migrations if wanted and m.id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(m.id for m in migrations)
+    if found:
+        raise Refused(f"{wanted!r} may be {' or '.join(m.id for m in found)}: give more of the id")
+    raise Refused(f"there is no migration {wanted!r}; there are: {known or 'none'}")

@@ -1,0 +1,167 @@
+"""Looking after a statement from outside while it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+import psycopg
+from psycopg import errors
+
+from oeventdb.errors import DatabaseUnreachable
+from oeventdb.schema.connection import connect
+from oeventdb.schema.lock import BLOCKERS, HOLDER_NAME, Blocker, LockLost
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from psycopg.rows import TupleRow
+
+    from oeventdb.schema.scripts import Statement
+    from oeventdb.schema.worker import Worker
+
+LONGEST_WAIT = 0.75
+"""Seconds that another session may wait for a lock of ours before we let go of it."""
+
+SAY_AFTER = 5.0
+"""Seconds for which a statement waits before the log says for whom."""
+
+_VICTIMS = """
+SELECT pg_catalog.count(*)
+FROM pg_catalog.pg_stat_activity AS w
+JOIN pg_catalog.pg_locks AS l ON NOT l.granted
+    AND l.waitstart < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => %s)
+    AND w.pid = ANY (pg_catalog.pg_blocking_pids(l.pid))
+JOIN pg_catalog.pg_stat_activity AS v ON v.pid = l.pid
+    AND v.backend_type IS DISTINCT FROM 'autovacuum worker'
+WHERE w.application_name = %s AND w.datname = pg_catalog.current_database()
+"""
+
+
+class ReportProgress(Protocol):
+    """Take the state of a task: how much is done, of how much (None = not known)."""
+
+    def __call__(self, task: str, done: int, total: int | None) -> None:
+        """Show the state."""
+
+
+class Watch:
+    """Look after one statement for the duration of a with block.
+
+    Cancels it when the upgrade lock is lost, when others wait too long for it (if it lets go),
+    and when it has waited for others longer than the worker's patience; remembers who they are;
+    hands on what batches report.
+    """
+
+    _INTERVAL = 0.2
+
+    def __init__(
+        self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool = True
+    ) -> None:
+        self._worker = worker
+        self._what = what
+        self._lock = worker.lock
+        self._calls = statement is not None and statement.is_call
+        self._concurrent = statement is not None and statement.runs_alone and not self._calls
+        self._lets_go = lets_go and not self._concurrent
+        self._outside: psycopg.Connection[TupleRow] | None = None
+        self._waiting_since: float | None = None
+        self._told = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.lock_lost = False
+        self.in_the_way = False
+        self.gave_up = False
+        self.progressed = False
+
+    def __enter__(self) -> Self:
+        self._lock.require()
+        self._seen = self._lock.progress() if self._calls else {}
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._outside is not None:
+            self._outside.close()
+        if self._calls and not self.lock_lost:
+            with suppress(psycopg.Error, LockLost):
+                self._hand_on()
+
+    def why_cancelled(self, error: psycopg.Error) -> str | None:
+        """Return why the statement is worth another try; None where it is not.
+
+        Raises LockLost when it was cancelled for want of the lock.
+        """
+        if self.lock_lost:
+            raise LockLost from error
+        if self.gave_up:
+            return "it has to wait for others"
+        if self.in_the_way:
+            return "it kept others waiting"
+        return None if isinstance(error, errors.QueryCanceled) else str(error.diag.message_primary)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._INTERVAL):
+            try:
+                if not self._lock.alive():
+                    raise LockLost
+                self._look()
+            except LockLost:
+                self.lock_lost = True
+            except (psycopg.Error, DatabaseUnreachable) as error:
+                logging.getLogger(__name__).debug("cannot look at the server: %s", error)
+            if self.lock_lost or self.in_the_way or self.gave_up:
+                self._worker.cancel()
+                return
+
+    def _look(self) -> None:
+        if self._calls:
+            self._hand_on()
+        name = self._worker.name
+        self._take_note([Blocker.of(row) for row in self._query(BLOCKERS, (name,))])
+        if self._lets_go:
+            found = self._query(_VICTIMS, (LONGEST_WAIT, name))
+            self.in_the_way = bool(found and found[0][0])
+
+    def _query(self, query: str, parameters: tuple[object, ...]) -> list[TupleRow]:
+        """Ask by the connection of the lock, or by a third one while an index is being built.
+
+        Building one waits for the end of every transaction that had a snapshot: a question in
+        the lock's own transaction would keep it waiting for ever.
+        """
+        if not self._concurrent:
+            return self._lock.look(query, parameters)
+        if self._outside is None:
+            self._outside = connect(self._worker.dsn, autocommit=True, application_name=HOLDER_NAME)
+        return self._outside.execute(query.encode(), parameters).fetchall()
+
+    def _take_note(self, blockers: list[Blocker]) -> None:
+        if not blockers:
+            self._waiting_since = None
+            return
+        self._worker.blockers = blockers
+        now = time.monotonic()
+        self._waiting_since = self._waiting_since or now
+        waited = now - self._waiting_since
+        if waited > SAY_AFTER and not self._told:
+            names = "; ".join(str(blocker) for blocker in blockers)
+            logging.getLogger(__name__).warning("%s waits for %s", self._what, names)
+            self._told = True
+        self.gave_up = waited > self._worker.patience
+
+    def _hand_on(self) -> None:
+        for task, state in self._lock.progress().items():
+            if state != self._seen.get(task):
+                self.progressed = True
+                self._seen[task] = state
+                self._worker.report(task, state[0], state[1])

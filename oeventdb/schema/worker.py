@@ -1,0 +1,228 @@
+"""Running statements against a database that is in use.
+
+Whatever needs a lock asks for it for half a second only, since everybody else queues behind a
+request that waits; then it steps back and asks again. A statement that made somebody wait longer
+all the same is cancelled and tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+
+from oeventdb.errors import DatabaseUnreachable, OperationError
+from oeventdb.schema.connection import connect, conninfo
+from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
+from oeventdb.schema.watch import ReportProgress, Watch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from psycopg.rows import TupleRow
+
+    from oeventdb.schema.scripts import Statement
+
+LOCK_TIMEOUT = "500ms"
+_SETTINGS = {
+    "client_connection_check_interval": "2s",
+    "client_min_messages": "warning",
+    "DateStyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
+    "IntervalStyle": "postgres",
+    "search_path": "",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "TimeZone": "UTC",
+}
+_SINCE_17 = {"transaction_timeout": "0"}
+
+_RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+_INVALID = """
+SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND pg_catalog.lower(n.nspname || '.' || c.relname) = pg_catalog.lower(%s)
+"""
+
+
+class MigrationFailed(OperationError):
+    """A statement of a migration failed; what it had begun is undone or can be run again."""
+
+
+class Worker:
+    """The connection that runs the statements of migrations, one after the other.
+
+    `patience` is how many seconds one statement may go on asking for its locks.
+    """
+
+    def __init__(self, dsn: str, lock: UpgradeLock, *, patience: float, report: ReportProgress) -> None:
+        self.name = f"{WORKER_NAME} {os.getpid()}-{random.randrange(10**6):06d}"  # noqa: S311
+        self.lock = lock
+        self.report = report
+        self.patience = patience
+        self.blockers: list[Blocker] = []
+        self.dsn = conninfo(dsn)
+        self._connection = self._connect(self.dsn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def _connect(self, target: str) -> psycopg.Connection[TupleRow]:
+        """Connect with the settings where the server takes them at the start, else without.
+
+        A statement that runs outside transactions cannot set them for itself, and setting them
+        for a session would leave them to strangers in a pooler's connections. A pooler refuses
+        them at the start; there such statements have what the role has.
+        """
+        given = str(conninfo_to_dict(target).get("options") or os.environ.get("PGOPTIONS", ""))
+        ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in _SETTINGS.items())
+        try:
+            return connect(
+                target,
+                options=f"{given} {ours}".strip(),
+                autocommit=True,
+                application_name=self.name,
+            )
+        except DatabaseUnreachable as error:
+            if "startup parameter" not in str(error):
+                raise
+        return connect(target, autocommit=True, application_name=self.name)
+
+    def cancel(self) -> None:
+        """Cancel the running statement, whether or not there is one."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=5)
+
+    def transaction(
+        self,
+        body: Callable[[psycopg.Connection[TupleRow]], None],
+        *,
+        what: str,
+        keeps_waiting: bool = False,
+    ) -> None:
+        """Run body in a transaction, again from its start where a lock was not to be had.
+
+        With `keeps_waiting` it holds its locks to the end, however long others wait for them.
+        Raises MigrationFailed, which says `what` failed and why, or who was in the way.
+        """
+
+        def attempt() -> None:
+            with self._connection.transaction():
+                self._set_locally()
+                body(self._connection)
+                self.lock.require()
+
+        self._persist(attempt, None, what, keeps_waiting=keeps_waiting)
+
+    def step(self, statement: Statement, *, what: str) -> None:
+        """Run a statement that can be repeated: in its own transaction where it may be in one."""
+        if not statement.runs_alone:
+            self.transaction(lambda c: _send(c, statement), what=what)
+            return
+
+        def attempt() -> None:
+            self._drop_invalid(statement.new_index)
+            _send(self._connection, statement)
+
+        self._persist(attempt, statement, what)
+
+    def _drop_invalid(self, index: str | None) -> None:
+        """Drop what an interrupted CREATE INDEX CONCURRENTLY left behind.
+
+        IF NOT EXISTS takes such an index for a whole one, although no query may use it.
+        """
+        if index:
+            for (name,) in self._connection.execute(_INVALID, (index,)).fetchall():
+                self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
+
+    def _set_locally(self) -> None:
+        settings = {**_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
+        if self._connection.info.server_version >= 170000:
+            settings |= _SINCE_17
+        calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
+        values = [part for setting in settings.items() for part in setting]
+        self._connection.execute(f"SELECT {calls}".encode(), values)
+
+    def _persist(
+        self,
+        attempt: Callable[[], None],
+        statement: Statement | None,
+        what: str,
+        *,
+        keeps_waiting: bool = False,
+    ) -> None:
+        log = logging.getLogger(__name__)
+        deadline = None
+        delay = 0.05
+        while True:
+            watch = Watch(self, statement, what, lets_go=not keeps_waiting)
+            try:
+                with watch:
+                    attempt()
+            except (errors.QueryCanceled, *_RETRIED) as error:
+                reason = watch.why_cancelled(error)
+                if reason is None:
+                    raise _failed(what, error) from error
+                if watch.gave_up:
+                    raise self._gave_up(what, reason) from error
+            except psycopg.Error as error:
+                if watch.lock_lost:
+                    raise LockLost from error
+                raise _failed(what, error) from error
+            else:
+                return
+            if watch.progressed:
+                deadline, delay = None, 0.05
+            deadline = deadline or time.monotonic() + self.patience
+            if time.monotonic() > deadline:
+                raise self._gave_up(what, reason)
+            log.info("%s: %s, trying again", what, reason)
+            time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311
+            delay = min(delay * 2, 5.0)
+
+    def _gave_up(self, what: str, reason: str) -> MigrationFailed:
+        in_the_way = "; ".join(str(blocker) for blocker in self.blockers)
+        return MigrationFailed(
+            f"{what} gave up after {self.patience:g} s: {reason}"
+            + (f"; in the way: {in_the_way}" if in_the_way else ""),
+            hint="end the long transactions and run the command again to go on",
+        )
+
+
+def _send(connection: psycopg.Connection[TupleRow], statement: Statement) -> None:
+    connection.execute(statement.text.encode())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _failed(what: str, error: psycopg.Error) -> OperationError:
+    """Return the failure with the server's words; where the connection is gone, with ours."""
+    lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    if lost and isinstance(error, psycopg.OperationalError):
+        return DatabaseUnreachable(f"{what}: the connection was lost", hint="run the command again to go on")
+    return MigrationFailed(
+        f"{what} failed: {error.diag.message_primary or error} ({error.sqlstate})",
+        hint=error.diag.message_hint,
+    )

@@ -1,0 +1,26 @@
+"""The search index: built from PostgreSQL, swapped in whole, asked by words."""
+
+from oeventdb.search.cluster import Cluster
+from oeventdb.search.definition import Definition, load
+from oeventdb.search.query import Found, Hit, search
+from oeventdb.search.rebuild import Exported, Reindexed, export_to_file, reindex
+from oeventdb.search.sync import WORKERS, Totals, sync
+from oeventdb.search.verify import Verified, verify
+
+__all__ = [
+    "WORKERS",
+    "Cluster",
+    "Definition",
+    "Exported",
+    "Found",
+    "Hit",
+    "Reindexed",
+    "Totals",
+    "Verified",
+    "export_to_file",
+    "load",
+    "reindex",
+    "search",
+    "sync",
+    "verify",
+]

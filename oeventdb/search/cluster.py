@@ -1,0 +1,199 @@
+"""One Elasticsearch: requests with patience, and its refusals as errors of ours."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from elastic_transport import (
+    NodeConfig,
+    SerializationError,
+    TextSerializer,
+    Transport,
+    TransportError,
+)
+from elastic_transport.client_utils import url_to_node_config
+
+from oeventdb.errors import SearchUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RETRIED = frozenset({429, 502, 503, 504})
+"""Statuses by which Elasticsearch, or a proxy before it, asks to come again."""
+
+PATIENCE = 120.0
+"""Seconds for which a request of a long task is repeated before the task gives up."""
+
+_LONGEST_PAUSE = 10.0
+
+
+class Answer(NamedTuple):
+    """The status of a response and its JSON, already read."""
+
+    status: int
+    body: Any
+
+
+class Pauses:
+    """Growing random pauses between attempts, until a deadline.
+
+    Random, so that clients that were refused together do not come back together.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._deadline = time.monotonic() + patience
+        self._longest = 0.1
+
+    def wait(self, stop: threading.Event | None = None) -> bool:
+        """Pause; return False instead when the deadline has passed or `stop` is set."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return False
+        pause = min(random.uniform(0, self._longest), left)  # noqa: S311
+        self._longest = min(self._longest * 2, _LONGEST_PAUSE)
+        if stop is None:
+            time.sleep(pause)
+            return True
+        return not stop.wait(pause)
+
+
+class Cluster:
+    """Elasticsearch at a URL; may be used by several threads.
+
+    Credentials are taken from the URL or from `api_key` and appear in no message.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        connections: int = 10,
+    ) -> None:
+        try:
+            node = url_to_node_config(url, use_default_ports_for_scheme=True)
+        except ValueError:
+            # the message of the library quotes the URL, which may hold a password
+            raise SearchUnavailable(
+                "the Elasticsearch URL cannot be read",
+                hint="give one such as http://localhost:9200",
+            ) from None
+        if node.scheme not in ("http", "https"):
+            raise SearchUnavailable(
+                f"the Elasticsearch URL begins with {node.scheme}://, not http:// or https://"
+            )
+        headers = dict(node.headers)
+        if api_key:
+            headers["authorization"] = f"ApiKey {api_key}"
+        self.where = f"{node.scheme}://{node.host}:{node.port}{node.path_prefix}"
+        self._transport = Transport(
+            [_configured(node, headers, timeout, connections)],
+            max_retries=0,
+            # bodies come as bytes and go as they are
+            serializers={"application/x-ndjson": TextSerializer()},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def attempt(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        ndjson: bool = False,
+    ) -> Answer:
+        """Send one request once; raise TransportError where no answer came."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        headers = {"accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = "application/x-ndjson" if ndjson else "application/json"
+        response = self._transport.perform_request(method, target, body=body, headers=headers)
+        if response.meta.status < 400 and "x-elastic-product" not in response.meta.headers:
+            raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+        return Answer(response.meta.status, response.body)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        patience: float = 0.0,
+        accept: tuple[int, ...] = (),
+    ) -> Any:
+        """Send a request and return its JSON; repeat it for `patience` seconds while none answers.
+
+        Only for requests that may be repeated. Raises SearchUnavailable for any status of 400
+        or above that is not in `accept`.
+        """
+        pauses = Pauses(patience)
+        while True:
+            try:
+                answer = self.attempt(method, path, query=query, body=body)
+            except (TransportError, SerializationError) as exc:
+                if isinstance(exc, SerializationError) or not pauses.wait():
+                    raise self.unreachable(exc) from None
+                continue
+            if answer.status < 400 or answer.status in accept:
+                return answer.body
+            if answer.status not in RETRIED or not pauses.wait():
+                raise self.refused(answer)
+
+    def unreachable(self, exc: Exception) -> SearchUnavailable:
+        """Return the error for a request that had no readable answer."""
+        if isinstance(exc, SerializationError):
+            return SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+        reason = _innermost(exc)
+        return SearchUnavailable(f"no answer from {self.where}: {reason}")
+
+    def refused(self, answer: Answer) -> SearchUnavailable:
+        """Return the error for an answer of status 400 or above."""
+        if answer.status in (401, 403):
+            return SearchUnavailable(
+                f"{self.where} refuses these credentials (HTTP {answer.status})",
+                hint="give user and password in the URL, or an API key in OEVENTDB_ELASTICSEARCH_API_KEY",
+            )
+        return SearchUnavailable(f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}")
+
+
+def _configured(node: NodeConfig, headers: dict[str, str], timeout: float, connections: int) -> NodeConfig:
+    return node.replace(headers=headers, request_timeout=timeout, connections_per_node=connections)
+
+
+def reason_of(body: Any) -> str:
+    """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return " ".join(str(error).split())[:300] or "no reason given"
+    reason = str(error.get("reason") or error.get("type") or "no reason given")
+    cause = error.get("caused_by")
+    if isinstance(cause, dict) and cause.get("reason"):
+        reason += f": {cause['reason']}"
+    return " ".join(reason.split())[:600]
+
+
+def _innermost(exc: Exception) -> str:
+    """Return the operating system's words for a failed connection, without the wrapping."""
+    for error in reversed((exc, *getattr(exc, "errors", ()))):
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, OSError) and cause.strerror:
+                return cause.strerror
+            cause = cause.__cause__ or cause.__context__
+    return " ".join(str(exc).split())[:200] or type(exc).__name__

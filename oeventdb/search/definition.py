@@ -1,0 +1,64 @@
+"""The definition of the index: the mapping and settings of index.json, or of a file of one's own."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oeventdb import __version__
+from oeventdb.errors import Refused
+
+_SHIPPED = Path(__file__).with_name("index.json")
+
+# While an index is built nobody searches it: no copies to keep up, nothing to make visible.
+_BUILDING = {"number_of_replicas": 0, "auto_expand_replicas": False, "refresh_interval": "-1"}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Mapping and settings of an index."""
+
+    settings: dict[str, Any]
+    mappings: dict[str, Any]
+
+    def while_building(self, alias: str) -> dict[str, Any]:
+        """Return the body that creates the index for a build, marked as ours for `alias`."""
+        mappings = copy.deepcopy(self.mappings)
+        mappings["_meta"] = {
+            **mappings.get("_meta", {}),
+            "oeventdb": {"alias": alias, "version": __version__},
+        }
+        return {"settings": {"index": {**self.settings, **_BUILDING}}, "mappings": mappings}
+
+    def when_built(self) -> dict[str, Any]:
+        """Return the settings that the finished index gets: those of the definition again.
+
+        None is Elasticsearch's own default.
+        """
+        return {"index": {name: self.settings.get(name) for name in _BUILDING}}
+
+
+def load(path: Path | None = None) -> Definition:
+    """Read a definition: a JSON object with "settings" and "mappings"; the shipped one by default.
+
+    Raises Refused for a file that is not one, OSError for one that cannot be read.
+    """
+    path = path or _SHIPPED
+    try:
+        parsed = json.loads(path.read_text("utf-8"))
+    except ValueError as exc:
+        raise Refused(f"{path} is not JSON: {exc}") from None
+    if not isinstance(parsed, dict) or not {"settings", "mappings"} >= set(parsed):
+        raise Refused(f'{path} is no index definition: an object with "settings" and "mappings"')
+    settings, mappings = parsed.get("settings", {}), parsed.get("mappings", {})
+    if not isinstance(settings, dict) or not isinstance(mappings, dict):
+        raise Refused(f"{path} is no index definition: settings and mappings are objects")
+    return Definition(_flat(settings.get("index", settings)), mappings)
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without the prefix "index.", which Elasticsearch allows as well."""
+    return {name.removeprefix("index."): value for name, value in settings.items()}

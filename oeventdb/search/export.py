@@ -1,0 +1,133 @@
+"""Documents out of PostgreSQL: one snapshot, streamed as bytes that Elasticsearch takes as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from oeventdb.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    import psycopg
+
+BODY_BYTES = 2 * 1024 * 1024
+"""A bulk request is sent once it is this large; one document alone may be larger."""
+
+
+PAGE = 1000
+"""Documents that PostgreSQL renders at a time; it holds them until they have been sent."""
+
+_COPY = "COPY (SELECT event_id, lines FROM oeventdb_internal.search_bulk({}, {})) TO STDOUT (FORMAT binary)"
+
+# The binary format: a header (signature, flags, length of an extension); for a row the number of
+# columns, the length and the 8 bytes of the id, the length of the lines; at last two bytes.
+_HEADER = 11 + 4 + 4
+_ID = slice(2 + 4, 2 + 4 + 8)
+_PREFIX = _ID.stop + 4
+
+
+class Body(NamedTuple):
+    """The NDJSON of a bulk request and how many documents it holds."""
+
+    ndjson: bytes
+    documents: int
+
+
+def without_timeouts(connection: psycopg.Connection) -> None:
+    """Let the current transaction take its time, whatever timeouts the role has."""
+    connection.execute(
+        "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name IN"
+        " ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')"
+    )
+
+
+class Snapshot:
+    """What the index is to hold, as of one moment: a REPEATABLE READ transaction, only reading.
+
+    The connection must be idle and in autocommit; it is handed back so.
+    """
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self.documents = 0
+        """How many documents the snapshot has."""
+        self.position = ""
+        """What the snapshot has seen, as PostgreSQL writes it (pg_snapshot)."""
+
+    def __enter__(self) -> Snapshot:
+        connection = self._connection
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            without_timeouts(connection)
+            # the bytes of the documents go out as they are, and JSON is UTF-8
+            connection.execute("SET LOCAL client_encoding TO 'UTF8'")
+            self._look()
+        except BaseException:
+            connection.rollback()
+            raise
+        return self
+
+    def _look(self) -> None:
+        row = self._connection.execute(
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk(bigint, integer)') IS NOT NULL"
+        ).fetchone()
+        if row != (True,):
+            raise Refused("this database has no search documents yet", hint="run `oeventdb migrate` first")
+        row = self._connection.execute(
+            "SELECT oeventdb_internal.search_count(), pg_catalog.pg_current_snapshot()::text"
+        ).fetchone()
+        self.documents, self.position = row or (0, "")
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connection.closed:
+            return
+        if self._connection.info.transaction_status == TransactionStatus.ACTIVE:
+            # left in the middle of the stream: nothing else ends a COPY at once
+            self._connection.close()
+            return
+        self._connection.rollback()
+
+    def bodies(self, size: int = BODY_BYTES) -> Iterator[Body]:
+        """Yield the documents as bodies of bulk requests of about `size` bytes each."""
+        pieces: list[bytes] = []
+        held = 0
+        for lines in self._lines():
+            pieces.append(lines)
+            held += len(lines)
+            if held >= size:
+                yield Body(b"".join(pieces), len(pieces))
+                pieces, held = [], 0
+        if pieces:
+            yield Body(b"".join(pieces), len(pieces))
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the two lines of each document, in the order of ids; Python never looks into them."""
+        after = -(2**63)
+        while True:
+            row = None
+            for row in self._rows(after):
+                yield row[_PREFIX:]
+            if row is None:
+                return
+            after = int.from_bytes(row[_ID], signed=True)
+
+    def _rows(self, after: int) -> Iterator[bytes]:
+        """Yield a page of rows as binary COPY sends them; libpq gives one at a time."""
+        query = sql.SQL(_COPY).format(after, PAGE)
+        header = _HEADER
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            for data in copy:
+                row = bytes(data[header:])
+                header = 0
+                if len(row) > _PREFIX:
+                    yield row

@@ -1,0 +1,81 @@
+"""What a monitor wants to know of sync, in the text format of Prometheus."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from oeventdb.errors import OperationError
+from oeventdb.schema import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oeventdb.search.sync import Totals
+
+_HELP = (
+    ("oeventdb_sync_documents_total", "counter", "Changes that Elasticsearch has acknowledged."),
+    ("oeventdb_sync_refused_total", "counter", "Changes that Elasticsearch has refused."),
+    ("oeventdb_sync_errors_total", "counter", "Batches that had to wait for a server."),
+    ("oeventdb_sync_pending", "gauge", "Changes that wait in the outbox."),
+    ("oeventdb_sync_lag_seconds", "gauge", "Age of the oldest change that waits."),
+    ("oeventdb_sync_dead_letters", "gauge", "Documents that were set aside."),
+)
+
+
+def exposition(dsn: str, totals: Totals) -> str:
+    """Return the metrics; those of the database are left out while it is away."""
+    values: dict[str, float] = {
+        "oeventdb_sync_documents_total": totals.documents,
+        "oeventdb_sync_refused_total": totals.dead,
+        "oeventdb_sync_errors_total": totals.errors,
+    }
+    try:
+        with closing(connect(dsn, autocommit=True, connect_timeout=2)) as connection:
+            row = connection.execute(
+                "SELECT pending, seconds, dead FROM oeventdb_internal.search_lag()"
+            ).fetchone()
+    except (OperationError, psycopg.Error):
+        row = None
+    if row is not None:
+        names = ("oeventdb_sync_pending", "oeventdb_sync_lag_seconds", "oeventdb_sync_dead_letters")
+        values |= dict(zip(names, row, strict=True))
+    lines = []
+    for name, kind, text in _HELP:
+        if name in values:
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {values[name]:g}"]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
+    """Answer GET /metrics on 127.0.0.1 during the block; yield the port, a free one for 0.
+
+    Raises OSError where the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(404)
+                return
+            body = exposition(dsn, totals).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing: a scrape is no news."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()

@@ -1,0 +1,116 @@
+"""Asking the index: words and beginnings of words over the texts of an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oeventdb.errors import SearchUnavailable
+from oeventdb.search.cluster import Cluster
+from oeventdb.search.indices import public_alias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# A word in the name tells more about an event than one somewhere in its description.
+_FIELDS = (
+    "name^5",
+    "searchable_location_name^3",
+    "organizer_name^2",
+    "organizer_description",
+    "description",
+)
+
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An event that was found: its id, how well it fits, and its document."""
+
+    id: int
+    score: float | None
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best hits, and how many there are in all."""
+
+    total: int
+    hits: tuple[Hit, ...]
+
+
+def search(
+    elasticsearch_url: str,
+    query: str,
+    *,
+    alias: str = "events",
+    limit: int = 10,
+    include_private: bool = False,
+    starting: datetime | None = None,
+    near: tuple[float, float] | None = None,
+    within: str = "50km",
+    api_key: str | None = None,
+) -> Found:
+    """Return the events that have every word of `query`, as a word or the beginning of one.
+
+    The words may be spread over name, place, organizer and description. `starting` leaves out
+    what starts earlier, `near` (latitude, longitude) what is farther away than `within`, a number
+    with m, km or mi. Private events are left out unless asked for. Raises SearchUnavailable also
+    when nothing was indexed yet.
+    """
+    target = alias if include_private else public_alias(alias)
+    with Cluster(elasticsearch_url, api_key=api_key, timeout=20) as cluster:
+        body = cluster.request(
+            "POST",
+            f"/{target}/_search",
+            body={
+                "query": {"bool": {"must": _all_words(query), "filter": _filters(starting, near, within)}},
+                "size": limit,
+                "track_total_hits": True,
+                "sort": ["_score", {"starts_at": "desc"}, {"id": "asc"}],
+            },
+            patience=_PATIENCE,
+            accept=(404,),
+        )
+    if "error" in body:
+        raise SearchUnavailable(
+            f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
+        )
+    if body["_shards"]["failed"]:
+        raise SearchUnavailable("a part of the index did not answer")
+    hits = tuple(Hit(int(hit["_id"]), hit["_score"], hit["_source"]) for hit in body["hits"]["hits"])
+    return Found(body["hits"]["total"]["value"], hits)
+
+
+def _all_words(query: str) -> list[dict[str, Any]]:
+    return [_word(word) for word in query.split()] or [{"match_all": {}}]
+
+
+def _filters(
+    starting: datetime | None, near: tuple[float, float] | None, within: str
+) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = []
+    if starting is not None:
+        filters.append({"range": {"starts_at": {"gte": starting.isoformat()}}})
+    if near is not None:
+        latitude, longitude = near
+        filters.append(
+            {"geo_distance": {"distance": within, "location": {"lat": latitude, "lon": longitude}}}
+        )
+    return filters
+
+
+def _word(word: str) -> dict[str, Any]:
+    """Return the query for one word: whole words count more than beginnings."""
+    shared = {"query": word, "fields": _FIELDS, "operator": "and", "zero_terms_query": "all"}
+    return {
+        "bool": {
+            "should": [
+                {"multi_match": {**shared, "type": "best_fields", "boost": 3}},
+                {"multi_match": {**shared, "type": "bool_prefix"}},
+            ]
+        }
+    }

@@ -1,0 +1,255 @@
+"""Rebuilding the index beside the live one, and swapping it in once it is complete."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import psycopg
+
+from oeventdb.errors import OperationError, Refused, SearchUnavailable
+from oeventdb.schema import connect
+from oeventdb.search import definition as definitions
+from oeventdb.search.bulk import IN_FLIGHT, BulkSender
+from oeventdb.search.cluster import PATIENCE, Cluster
+from oeventdb.search.export import BODY_BYTES, Snapshot, without_timeouts
+from oeventdb.search.indices import Indices, building_alias
+from oeventdb.search.progress import Report, silent
+from oeventdb.search.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oeventdb.search.definition import Definition
+
+_LOG = logging.getLogger("oeventdb.search")
+
+
+_SWAP_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search swap', 0))"
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """A finished rebuild."""
+
+    index: str
+    alias: str
+    documents: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Documents written to a file as bulk NDJSON."""
+
+    path: str
+    documents: int
+    seconds: float
+
+
+def reindex(
+    dsn: str,
+    elasticsearch_url: str,
+    *,
+    alias: str = "events",
+    keep: int = 1,
+    api_key: str | None = None,
+    definition: Definition | None = None,
+    progress: Report = silent,
+    in_flight: int = IN_FLIGHT,
+    body_bytes: int = BODY_BYTES,
+    patience: float = PATIENCE,
+) -> Reindexed:
+    """Build a new index of all published events and swap it in under `alias`.
+
+    Searches see the old index, whole, until the swap, and the new one, whole, after it. Of the
+    indices before it the newest `keep` stay. Elasticsearch may be away for `patience` seconds
+    at a time. Raises SearchUnavailable, and nothing is swapped, when a document is refused or
+    the count differs from the snapshot's; Refused while another reindex is running.
+    """
+    started = time.monotonic()
+    if keep < 0:
+        raise Refused("the number of indices to keep cannot be negative")
+    definition = definition or definitions.load()
+    with (
+        Cluster(elasticsearch_url, api_key=api_key, connections=in_flight + 1) as cluster,
+        closing(connect(dsn, autocommit=True)) as connection,
+        closing(connect(dsn)) as guard,
+    ):
+        indices = Indices(cluster, alias)
+        # asked once, without patience: a wrong URL is told at once
+        indices.found()
+        _only_one(guard, alias)
+        indices.live()
+        for name in indices.remove_unfinished():
+            _LOG.info("removed %s, which an interrupted reindex had left", name)
+        index = indices.create(definition)
+        with _discarded_on_failure(indices, index):
+            build = _Build(connection, cluster, indices, index, progress, patience)
+            documents = build.fill(in_flight, body_bytes)
+            build.finish(definition, documents)
+            replay = Replay(
+                connection, cluster, building_alias(index), since=build.position, patience=patience
+            )
+            replayed = replay.catch_up()
+            # the batches of sync end here and begin again after the swap, with the new index;
+            # the lock goes with its transaction, as does that against another reindex
+            guard.execute(_SWAP_LOCK)
+            replayed += replay.catch_up()
+            if replayed:
+                indices.refresh(index)
+            indices.swap(index)
+        _settle(connection, replay.position)
+        guard.close()
+        _remove_old(indices, index, keep)
+    seconds = time.monotonic() - started
+    return Reindexed(index, alias, documents, round(seconds, 3))
+
+
+class _Build:
+    """An index that is filled from one snapshot."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        cluster: Cluster,
+        indices: Indices,
+        index: str,
+        progress: Report,
+        patience: float,
+    ) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._indices = indices
+        self._index = index
+        self._progress = progress
+        self._patience = patience
+        self.position = ""
+        """What the snapshot has seen."""
+
+    def fill(self, in_flight: int, body_bytes: int) -> int:
+        """Send every document; return how many, all of them acknowledged."""
+        sender = BulkSender(
+            self._cluster, building_alias(self._index), in_flight=in_flight, patience=self._patience
+        )
+        with Snapshot(self._connection) as snapshot, sender:
+            self.position = snapshot.position
+            for body in snapshot.bodies(body_bytes):
+                sender.send(body)
+                self._progress("reindex", sender.acknowledged, snapshot.documents)
+            acknowledged = sender.finish()
+            self._progress("reindex", acknowledged, snapshot.documents)
+        if acknowledged != snapshot.documents:
+            raise SearchUnavailable(
+                f"the snapshot has {snapshot.documents} documents and {acknowledged} were "
+                "acknowledged; nothing was swapped"
+            )
+        return acknowledged
+
+    def finish(self, definition: Definition, documents: int) -> None:
+        """Give the index its lasting settings and compare its count."""
+        counted = self._indices.finish(self._index, definition)
+        if counted != documents:
+            raise SearchUnavailable(
+                f"the snapshot has {documents} documents and {self._index} has {counted}; nothing was swapped"
+            )
+
+
+def _only_one(connection: psycopg.Connection, alias: str) -> None:
+    """Take the lock of this database and alias, held by an open transaction.
+
+    Not by the session: behind a pooler that would outlive the command.
+    """
+    without_timeouts(connection)
+    row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
+    if row == (True,):
+        raise Refused("a standby may lack what the index has already: reindex from the primary server")
+    row = connection.execute(
+        "SELECT pg_catalog.pg_try_advisory_xact_lock("
+        "pg_catalog.hashtextextended('oeventdb reindex ' || %s::text, 0))",
+        (alias,),
+    ).fetchone()
+    if row != (True,):
+        raise Refused(f"another reindex of {alias} is running on this database")
+
+
+def _settle(connection: psycopg.Connection, position: str) -> None:
+    """Take what the new index has out of the outbox; by now it is live, so a failure is only told."""
+    try:
+        connection.execute(
+            "SELECT oeventdb_internal.search_settle(%s::text::pg_catalog.pg_snapshot)", (position,)
+        )
+    except psycopg.Error as exc:
+        _LOG.warning("the outbox keeps what is indexed already: %s", exc)
+
+
+@contextmanager
+def _discarded_on_failure(indices: Indices, index: str) -> Iterator[None]:
+    """Remove the index when the block fails or is interrupted, unless it is live by then."""
+    try:
+        yield
+    except BaseException:
+        try:
+            # the next reindex clears away what this one cannot
+            indices.discard(index)
+        except OperationError as exc:
+            _LOG.warning("%s stays until the next reindex: %s", index, exc)
+        raise
+
+
+def _remove_old(indices: Indices, index: str, keep: int) -> None:
+    """Remove what is not kept; by now the new index is live, so a failure is only told."""
+    try:
+        for name in indices.remove_old(index, keep):
+            _LOG.info("removed %s", name)
+    except OperationError as exc:
+        _LOG.warning("older indices stay until the next reindex: %s", exc)
+
+
+def export_to_file(dsn: str, path: str, *, progress: Report = silent) -> Exported:
+    """Write the NDJSON that reindex would send to a file, or to stdout for "-".
+
+    A file is complete or not there: it is written under another name first. Raises OSError for
+    a path that cannot be written.
+    """
+    started = time.monotonic()
+    with _whole_file(path) as out, closing(connect(dsn, autocommit=True)) as connection:
+        written = 0
+        with Snapshot(connection) as snapshot:
+            for body in snapshot.bodies():
+                out.write(body.ndjson)
+                written += body.documents
+                progress("export", written, snapshot.documents)
+    return Exported(path, written, round(time.monotonic() - started, 3))
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when the block succeeds."""
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        with target.open("wb") as device:
+            yield device
+        return
+    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(partial).chmod(0o666 & ~umask)
+        Path(partial).replace(target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,76 @@
+"""What changed while an index was built, brought to it before it goes live."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from oeventdb.errors import SearchUnavailable
+from oeventdb.search.cluster import Pauses
+from oeventdb.search.export import PAGE, Snapshot
+from oeventdb.search.outbox import Outcome, bodies, deliver, fetch
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from oeventdb.search.cluster import Cluster
+    from oeventdb.search.outbox import Change
+
+_LOG = logging.getLogger("oeventdb.search")
+
+_CHANGES = (
+    "SELECT event_id, search_version, lines"
+    " FROM oeventdb_internal.search_changes(%s::text::pg_catalog.pg_snapshot, %s, %s)"
+)
+
+
+class Replay:
+    """Brings the changes since a snapshot to an index, in as many passes as wanted."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        cluster: Cluster,
+        alias: str,
+        *,
+        since: str,
+        patience: float,
+    ) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._alias = alias
+        self._patience = patience
+        self.position = since
+        """What the index has seen, as PostgreSQL writes it (pg_snapshot)."""
+
+    def catch_up(self) -> int:
+        """Send what has been committed since the last pass; return how many events."""
+        sent = 0
+        after = -(2**63)
+        with Snapshot(self._connection) as snapshot:
+            while changes := fetch(self._connection, _CHANGES, (self.position, after, PAGE)):
+                for body in bodies(changes):
+                    self._insist(body)
+                sent += len(changes)
+                after = changes[-1].event_id
+            self.position = snapshot.position
+        if sent:
+            _LOG.info("replayed %d changes", sent)
+        return sent
+
+    def _insist(self, changes: list[Change]) -> None:
+        pauses = Pauses(self._patience)
+        while True:
+            outcome = Outcome()
+            try:
+                deliver(self._cluster, self._alias, changes, outcome)
+                why = outcome.put_off
+            except SearchUnavailable as exc:
+                why = str(exc)
+            if outcome.refused:
+                change, reason = outcome.refused[0]
+                raise SearchUnavailable(f"event {change.event_id} was refused: {reason}")
+            if not why:
+                return
+            if not pauses.wait():
+                raise SearchUnavailable(f"{why}, for {self._patience:.0f} s")

@@ -1,0 +1,214 @@
+"""Keeping the live index up to date: workers that empty the outbox until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import IsolationLevel
+
+from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
+from oeventdb.schema import connect
+from oeventdb.search import outbox
+from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
+from oeventdb.search.indices import Indices
+
+if TYPE_CHECKING:
+    from psycopg.rows import TupleRow
+
+_LOG = logging.getLogger("oeventdb.search")
+
+WORKERS = 4
+"""Batches under way at once."""
+
+_CHANNEL = "oeventdb_search"
+
+_LOOK_AGAIN = 0.5
+"""Seconds after which a worker looks into the outbox without having been notified."""
+
+_SESSION = """
+SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+"""
+
+
+@dataclass
+class Totals:
+    """What all workers have done so far."""
+
+    documents: int = 0
+    dead: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
+class Worker:
+    """Empties the outbox from one thread, with a connection of its own that it renews."""
+
+    def __init__(self, dsn: str, cluster: Cluster, alias: str, totals: Totals, stop: threading.Event) -> None:
+        self._dsn = dsn
+        self._cluster = cluster
+        self._alias = alias
+        self._totals = totals
+        self._stop = stop
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def run_forever(self) -> None:
+        """Work until told to stop; whatever is away is waited for."""
+        pauses = Pauses(float("inf"))
+        while not self._stop.is_set():
+            try:
+                outcome = self._step()
+            except (OperationError, psycopg.Error) as exc:
+                self._after_failure(exc)
+                pauses.wait(self._stop)
+                continue
+            pauses = Pauses(float("inf"))
+            if not outcome.taken:
+                with suppress(psycopg.Error):
+                    self._wait_for_changes()
+        self.close()
+
+    def run_until_empty(self, began: float, patience: float) -> None:
+        """Work until everything that waited when it began has left the outbox."""
+        pauses = Pauses(patience)
+        while not self._stop.is_set():
+            try:
+                if self._step().taken:
+                    pauses = Pauses(patience)
+                elif not self._is_waiting_since(began) or not pauses.wait(self._stop):
+                    break
+            except (SearchUnavailable, DatabaseUnreachable, psycopg.OperationalError) as exc:
+                self._after_failure(exc)
+                if not pauses.wait(self._stop):
+                    raise
+        self.close()
+
+    def _connected(self) -> psycopg.Connection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            connection = connect(self._dsn, autocommit=True)
+            # acknowledging compares with what was committed meanwhile
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
+            connection.execute(_SESSION)
+            connection.execute("SET client_encoding TO 'UTF8'")
+            connection.execute(f"LISTEN {_CHANNEL}")
+            self._connection = connection
+        return self._connection
+
+    def _step(self) -> outbox.Outcome:
+        started = time.monotonic()
+        outcome = outbox.step(self._connected(), self._cluster, self._alias)
+        self._totals.documents += len(outcome.accepted)
+        self._totals.dead += len(outcome.refused)
+        if outcome.accepted:
+            took = time.monotonic() - started
+            _LOG.info("synced documents=%d seconds=%.3f", len(outcome.accepted), took)
+        if outcome.put_off:
+            raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
+        return outcome
+
+    def _after_failure(self, exc: Exception) -> None:
+        self._totals.errors += 1
+        _LOG.warning("sync waits: %s", " ".join(str(exc).split()))
+        if not isinstance(exc, SearchUnavailable):
+            self.close()
+
+    def _wait_for_changes(self) -> None:
+        for _ in self._connected().notifies(timeout=_LOOK_AGAIN, stop_after=1):
+            return
+
+    def _is_waiting_since(self, began: float) -> bool:
+        """Return whether changes from before the beginning are still waiting, held by others."""
+        row = (
+            self._connected()
+            .execute("SELECT pending, seconds FROM oeventdb_internal.search_lag()")
+            .fetchone()
+        )
+        return row is not None and row[0] > 0 and row[1] > time.monotonic() - began
+
+
+def sync(
+    dsn: str,
+    elasticsearch_url: str,
+    *,
+    alias: str = "events",
+    once: bool = False,
+    workers: int = WORKERS,
+    api_key: str | None = None,
+    patience: float = PATIENCE,
+    stop: threading.Event | None = None,
+    totals: Totals | None = None,
+) -> Totals:
+    """Bring every change of an event to the live index, until `stop` is set or Ctrl-C.
+
+    With `once`, only what is waiting now; then a server may be away for `patience` seconds, and
+    otherwise for as long as it takes. Raises Refused for a database that is not migrated,
+    SearchUnavailable where nothing was indexed yet.
+    """
+    stop = stop or threading.Event()
+    totals = totals or Totals()
+    began = time.monotonic()
+    with Cluster(elasticsearch_url, api_key=api_key, connections=workers) as cluster:
+        _require(dsn, Indices(cluster, alias), at_once=once)
+        staff = [Worker(dsn, cluster, alias, totals, stop) for _ in range(workers)]
+        if once:
+            _together(
+                [lambda worker=worker: worker.run_until_empty(began, patience) for worker in staff], stop
+            )
+        else:
+            _together([worker.run_forever for worker in staff], stop)
+    totals.seconds = round(time.monotonic() - began, 3)
+    return totals
+
+
+def _require(dsn: str, indices: Indices, *, at_once: bool) -> None:
+    """Tell what would never work, rather than wait for it; `at_once` also a server that is away."""
+    with closing(connect(dsn, autocommit=True)) as connection:
+        row = connection.execute(
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[])') IS NOT NULL"
+        ).fetchone()
+    if row != (True,):
+        raise Refused("this database captures no changes yet", hint="run `oeventdb migrate` first")
+    if at_once:
+        indices.found()
+    if not indices.live():
+        raise SearchUnavailable(
+            f"there is no index behind the alias {indices.alias}", hint="run `oeventdb reindex` first"
+        )
+
+
+def _together(tasks: list[Any], stop: threading.Event) -> None:
+    """Run tasks in threads; on Ctrl-C or SIGTERM they finish their batch; raise what one raised."""
+    failures: list[BaseException] = []
+
+    def run(task: Any) -> None:
+        try:
+            task()
+        except BaseException as exc:  # noqa: BLE001
+            failures.append(exc)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=(task,), name="sync") for task in tasks]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        _LOG.info("sync stops after the batches under way")
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
