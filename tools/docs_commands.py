@@ -1,0 +1,94 @@
+"""The reference page of the command line, from the commands themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+from oeventdb.cli import main
+from oeventdb.cli.options import common_options
+
+INTRODUCTION = """\
+# Commands
+
+Every option has an environment variable. Data goes to stdout and everything else to stderr; `--json` makes the data one
+JSON document. Exit status: 0 done; 1 refused or failed; 2 usage; 3 something differs; 4 PostgreSQL unreachable;
+5 Elasticsearch unreachable or refusing; 130 and 143 interrupted.
+
+This page is generated from the commands' `--help` by `make docs`.
+"""
+
+
+def commands_page() -> str:
+    """Every command with its arguments, options and example."""
+    shared = _shared()
+    parts = [INTRODUCTION]
+    parts.append("## Options of every command\n\nGiven after the command.\n")
+    parts.append(_options([option for option in shared if option.name]))
+    names: set[str | None] = {option.name for option in shared}
+    parts += [_section(path, command, names) for path, command in _commands(main, "oeventdb")]
+    return "\n".join(parts)
+
+
+def _shared() -> list[click.Option]:
+    command = click.command()(common_options(lambda _settings: None))
+    return [option for option in command.params if isinstance(option, click.Option)]
+
+
+def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    for name in sorted(group.commands):
+        command = group.commands[name]
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def _section(path: str, command: click.Command, shared: set[str | None]) -> str:
+    text, _, example = inspect.cleandoc(command.help or "").replace("\b", "").partition("\nExample:\n")
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
+    arguments = [_value(p) for p in command.params if isinstance(p, click.Argument)]
+    own = [p for p in command.params if isinstance(p, click.Option) and p.name not in shared]
+    usage = " ".join([path, *arguments, "[OPTIONS]"])
+    lines = [f"## {path.removeprefix('oeventdb ')}", "", "```text", usage, "```", ""]
+    for paragraph in filter(None, paragraphs):
+        lines += [textwrap.fill(paragraph, 100), ""]
+    if own:
+        lines += [_options(own)]
+    if example:
+        lines += ["```sh", textwrap.dedent(example).strip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _options(options: list[click.Option]) -> str:
+    lines = ["| option | environment | meaning |", "| --- | --- | --- |"]
+    lines += [f"| {_name(option)} | {_variable(option)} | {_meaning(option)} |" for option in options]
+    return "\n".join([*lines, ""])
+
+
+def _name(option: click.Option) -> str:
+    value = "" if option.is_flag else f" {_value(option)}"
+    return ", ".join(f"`{flag}{value}`" for flag in option.opts)
+
+
+def _value(parameter: click.Parameter) -> str:
+    if parameter.metavar:
+        return parameter.metavar
+    if isinstance(parameter.type, click.Choice):
+        return "{" + "|".join(map(str, parameter.type.choices)) + "}"
+    return (parameter.name or "").upper()
+
+
+def _variable(option: click.Option) -> str:
+    return f"`{option.envvar}`" if isinstance(option.envvar, str) else ""
+
+
+def _meaning(option: click.Option) -> str:
+    meaning = (option.help or "").replace("|", "\\|")
+    if option.show_default and not option.is_flag and option.default is not None:
+        meaning += f" Default: `{option.default}`."
+    return meaning

@@ -1,0 +1,20 @@
+"""A plugin for pytest: every test that asks for a migrated database gets a copy of the mutant instead."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+VARIABLE = "OEVENTDB_MUTANT"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> str | None:
+    """Answer for the fixture `migrated_template` with the name of the mutant's database."""
+    if fixturedef.argname != "migrated_template":
+        return None
+    name = os.environ[VARIABLE]
+    fixturedef.cached_result = (name, fixturedef.cache_key(request), None)  # type: ignore[arg-type]
+    return name
