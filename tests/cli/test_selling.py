@@ -1,0 +1,55 @@
+"""expire-orders: everything overdue, in batches, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+
+from oeventdb import Client
+from oeventdb.cli import main
+from tests import samples
+from tests.cli.running import one_line, run
+
+
+def _pending(dsn: str, overdue: int, held: int) -> None:
+    """Orders of one seat each: some overdue, some still held."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        event = samples.event(connection)
+        ticket = samples.ticket(connection, event, quantity=overdue + held)
+        for _ in range(overdue + held):
+            Client(connection).place_order(
+                event_id=event, lines=[{"ticket_id": ticket, "quantity": 1}], email="ada@example.org"
+            )
+        connection.execute(
+            "UPDATE orders SET expires_at = now() - interval '1 second'"
+            " WHERE id IN (SELECT id FROM orders ORDER BY id LIMIT %s)",
+            [overdue],
+        )
+
+
+def _count(dsn: str, status: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM orders WHERE status = %s", [status]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("batch", ["1", "2", "5", "1000"])
+def test_every_overdue_order_expires_and_the_number_is_told(migrated: str, batch: str) -> None:
+    _pending(migrated, overdue=5, held=2)
+    result = run(main, "expire-orders", "--dsn", migrated, "--batch", batch, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"expired": 5}
+    assert (_count(migrated, "expired"), _count(migrated, "pending")) == (5, 2)
+
+
+def test_the_number_is_for_people_too(migrated: str) -> None:
+    _pending(migrated, overdue=1, held=0)
+    assert one_line(run(main, "expire-orders", "--dsn", migrated)) == "1 order expired"
+    assert one_line(run(main, "expire-orders", "--dsn", migrated)) == "0 orders expired"
+
+
+def test_a_batch_of_nothing_is_a_usage_error() -> None:
+    assert run(main, "expire-orders", "--batch", "0").exit_code == 2

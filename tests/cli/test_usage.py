@@ -1,0 +1,226 @@
+"""Every failure of a command is one line on stderr, an exit status, and no traceback."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import psycopg
+import pytest
+from elastic_transport import ConnectionError as NotListening
+
+from oeventdb import errors
+from oeventdb.cli import CommandLine, main
+from oeventdb.cli.options import Settings, common_options
+from tests.cli.running import commands, one_line, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def raising(exception: BaseException) -> click.Command:
+    """Return a command line whose one command `go` raises."""
+
+    @click.group(cls=CommandLine)
+    def group() -> None:
+        """Group."""
+
+    @group.command()
+    @common_options
+    def go(_settings: Settings) -> None:
+        """Raise."""
+        raise exception
+
+    return group
+
+
+def showing(show: Callable[[Settings], object]) -> click.Command:
+    """Return a command line whose one command `go` prints something of its settings."""
+
+    @click.group(cls=CommandLine)
+    def group() -> None:
+        """Group."""
+
+    @group.command()
+    @common_options
+    def go(settings: Settings) -> None:
+        """Print."""
+        click.echo(show(settings))
+
+    return group
+
+
+@pytest.mark.parametrize(
+    ("exception", "status", "line"),
+    [
+        (errors.Refused("no"), 1, "refused: no"),
+        (errors.Refused("no", hint="say yes"), 1, "refused: no (say yes)"),
+        (errors.DatabaseUnreachable("gone"), 4, "postgresql: gone"),
+        (errors.SearchUnavailable("gone"), 5, "elasticsearch: gone"),
+        (errors.SoldOut("none left", hint="wait"), 1, "OE101: none left (wait)"),
+        (psycopg.OperationalError("server closed"), 4, "postgresql: server closed"),
+        (psycopg.errors.AdminShutdown("bye"), 4, "57P01: bye"),
+        (psycopg.errors.InsufficientPrivilege("no\nright"), 1, "42501: no right"),
+        (psycopg.errors.InvalidPassword("wrong"), 4, "28P01: wrong"),
+        (NotListening("refused"), 5, "elasticsearch: Connection error"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: No such file or directory: /x"),
+        (ZeroDivisionError("oops"), 1, "internal error: ZeroDivisionError: oops"),
+        (click.UsageError("bad"), 2, "usage: bad"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_a_failure_is_one_line_and_its_exit_status(exception: Exception, status: int, line: str) -> None:
+    result = run(raising(exception), "go")
+    assert result.exit_code == status
+    assert one_line(result).startswith(line)
+
+
+def test_an_interrupt_ends_quietly() -> None:
+    result = run(raising(KeyboardInterrupt()), "go")
+    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_lets_a_command_clean_up(number: signal.Signals, status: int, word: str) -> None:
+    script = (
+        "import click, time; from oeventdb.cli import CommandLine\n"
+        "@click.group(cls=CommandLine)\n"
+        "def group(): pass\n"
+        "@group.command()\n"
+        "def go():\n"
+        "    try:\n"
+        "        click.echo('started'); time.sleep(60)\n"
+        "    finally:\n"
+        "        click.echo('cleaned up')\n"
+        "group(['go'])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err.strip()) == (status, "cleaned up\n", word)
+
+
+def test_a_command_leaves_the_handling_of_signals_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    run(showing(lambda settings: settings.alias), "go")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_without_a_dsn_a_command_refuses_and_says_how_to_give_one() -> None:
+    result = run(showing(lambda settings: settings.dsn), "go")
+    assert result.exit_code == 2
+    line = one_line(result)
+    assert "--dsn" in line
+    assert "OEVENTDB_DSN" in line
+    assert "embedded:DIR" in line
+
+
+def test_an_empty_dsn_is_none() -> None:
+    assert run(showing(lambda settings: settings.dsn), "go", OEVENTDB_DSN="").exit_code == 2
+
+
+def test_an_option_wins_over_the_environment() -> None:
+    command = showing(lambda settings: settings.dsn)
+    assert run(command, "go", OEVENTDB_DSN="dbname=a").stdout == "dbname=a\n"
+    assert run(command, "go", "--dsn", "dbname=b", OEVENTDB_DSN="dbname=a").stdout == "dbname=b\n"
+
+
+def test_an_api_key_is_taken_from_the_environment_only() -> None:
+    command = showing(lambda settings: settings.elasticsearch_api_key)
+    assert run(command, "go", OEVENTDB_ELASTICSEARCH_API_KEY="key").stdout == "key\n"
+    assert run(command, "go", "--elasticsearch-api-key", "key").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_a_usage_error_is_one_line_with_the_way_to_help(arguments: list[str], message: str) -> None:
+    result = run(main, *arguments)
+    assert result.exit_code == 2
+    line = one_line(result)
+    assert message in line
+    assert line.startswith("usage: ")
+    assert "--help)" in line
+
+
+def test_no_arguments_show_the_help() -> None:
+    result = run(main)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+
+
+SECRET = "s3cr/et@:x"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"PGPASSWORD": SECRET}, f"it was {SECRET}"),
+        ({"OEVENTDB_ELASTICSEARCH_API_KEY": SECRET}, f"it was {SECRET}"),
+        ({"OEVENTDB_DSN": f"host=x password='{SECRET}'"}, f"it was {SECRET}"),
+        ({"OEVENTDB_DSN": "postgresql://me:s3cr%2Fet%40%3Ax@h/d"}, "s3cr%2Fet%40%3Ax or " + SECRET),
+        ({"OEVENTDB_ELASTICSEARCH_URL": "http://me:s3cr%2Fet%40%3Ax@h:1"}, SECRET),
+        ({}, "http://me:s3cr@h:1/ refused"),
+        ({}, "connecting with password=s3cr failed"),
+        ({"OEVENTDB_DSN": "postgresql://me:s3cr@h:5432:x/d"}, 'invalid integer value "s3cr@h" for port'),
+    ],
+)
+def test_secrets_are_never_printed(environment: dict[str, str], message: str) -> None:
+    result = run(raising(errors.Refused(message)), "go", **environment)
+    assert "s3cr" not in result.output
+    assert "***" in one_line(result)
+
+
+def test_a_secret_given_as_an_option_is_masked_too() -> None:
+    result = run(raising(errors.Refused("it was hunter2")), "go", "--dsn=host=x password=hunter2")
+    assert one_line(result) == "refused: it was ***"
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
+def test_the_help_of_every_command_has_an_example_and_its_variables(words: tuple[str, ...]) -> None:
+    result = run(main, *words, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.stdout
+    assert f"oeventdb {' '.join(words)}" in result.stdout
+    options = [line for line in result.stdout.splitlines() if line.strip().startswith("--")]
+    assert options
+    for option in ("--dsn", "--elasticsearch-url", "--alias", "--json", "-v"):
+        assert option in result.stdout
+    for variable in ("OEVENTDB_DSN", "OEVENTDB_ELASTICSEARCH_URL", "OEVENTDB_ALIAS"):
+        assert variable in result.stdout
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
+def test_every_option_of_every_command_has_a_variable_in_its_help(words: tuple[str, ...]) -> None:
+    lines = run(main, *words, "--help", COLUMNS="100").stdout.split("Options:", 1)[1]
+    entries = re.split(r"\n {2,6}(?=-)", lines)[1:]
+    silent = [entry.strip() for entry in entries if "env var:" not in " ".join(entry.split())]
+    assert [entry.split()[0] for entry in silent] == ["-h,"]
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
+def test_an_unknown_option_of_every_command_is_a_usage_error(words: tuple[str, ...]) -> None:
+    result = run(main, *words, "--nonsense")
+    assert result.exit_code == 2
+    assert "--nonsense" in one_line(result)
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "oeventdb", "--version"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("oeventdb, version ")

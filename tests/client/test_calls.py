@@ -1,0 +1,144 @@
+"""How calls are made: only what was given, columns by name, values of the right types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+import oeventdb
+from oeventdb import DEFAULT, Client
+from oeventdb.calls import Function, array, given, jsonb
+from oeventdb.rows import EventRating
+
+PROBE = """
+CREATE FUNCTION oeventdb.probe({arguments}) RETURNS {returns} LANGUAGE plpgsql SET search_path = '' AS
+$$ BEGIN RETURN {value}; END $$
+"""
+
+
+def _value(db: psycopg.Connection, function: Function[Any], **arguments: Any) -> Any:
+    return Client(db)._one(function, given(**arguments))
+
+
+def _probe(db: psycopg.Connection, type_: str) -> None:
+    db.execute(PROBE.format(arguments=f"a {type_}", returns=type_, value="probe.a"))
+
+
+def test_an_argument_left_out_is_not_in_the_statement() -> None:
+    function = Function("f", int, a="bigint", b="text")
+    assert function.statement(given(a=1, b=DEFAULT)) == b"SELECT oeventdb.f(a => %(a)s::bigint)"
+    assert function.statement(given(a=DEFAULT, b=DEFAULT)) == b"SELECT oeventdb.f()"
+    assert b"b => %(b)s::text" in function.statement(given(a=1, b=None))
+
+
+def test_statements_are_built_once() -> None:
+    function = Function("f", int, a="bigint")
+    assert function.statement({"a": 1}) is function.statement({"a": 2})
+
+
+def test_a_default_is_the_one_of_the_database(undone: psycopg.Connection) -> None:
+    function = Function("probe", int, a="integer")
+    undone.execute(PROBE.format(arguments="a integer DEFAULT 7", returns="integer", value="probe.a"))
+    assert _value(undone, function, a=DEFAULT) == 7
+    undone.execute("DROP FUNCTION oeventdb.probe")
+    undone.execute(PROBE.format(arguments="a integer DEFAULT 8", returns="integer", value="probe.a"))
+    assert _value(undone, function, a=DEFAULT) == 8
+
+
+def test_help_shows_a_default_by_its_name() -> None:
+    assert repr(DEFAULT) == "DEFAULT"
+
+
+def test_a_newer_database_may_add_columns_and_arguments(undone: psycopg.Connection) -> None:
+    undone.execute("DROP FUNCTION oeventdb.event_rating")
+    undone.execute("ALTER TYPE oeventdb.event_rating ADD ATTRIBUTE median numeric")
+    undone.execute(
+        """
+        CREATE FUNCTION oeventdb.event_rating(event_id bigint, since timestamptz DEFAULT NULL)
+        RETURNS SETOF oeventdb.event_rating LANGUAGE plpgsql ROWS 1 AS
+        $$ BEGIN RETURN QUERY SELECT 5::bigint, 4.5, 2::bigint, 4.0; END $$
+        """
+    )
+    assert Client(undone).event_rating(event_id=5) == EventRating(5, Decimal("4.5"), 2)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("text", "o'reilly; -- \"\\ %s %(a)s €"),
+        ("text", ""),
+        ("text", None),
+        ("text", "x" * 1_000_000),
+        ("bigint", 2**63 - 1),
+        ("bigint", -(2**63)),
+        ("numeric", Decimal("0.10")),
+        ("numeric", Decimal("1e400")),
+        ("boolean", True),
+        ("timestamptz", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+        ("jsonb", [{"a": None, "b": "é", "c": [1, 2.5]}]),
+    ],
+)
+def test_values_arrive_as_they_were_given(undone: psycopg.Connection, type_: str, value: Any) -> None:
+    _probe(undone, type_)
+    bound = jsonb(value) if type_ == "jsonb" else value
+    assert _value(undone, Function("probe", object, a=type_), a=bound) == value
+
+
+def test_any_sequence_is_an_array(undone: psycopg.Connection) -> None:
+    _probe(undone, "bigint[]")
+    function = Function("probe", list[int], a="bigint[]")
+    for sequence in ([], (), [1, 2], (1, 2), range(3)):
+        assert _value(undone, function, a=array(sequence)) == list(sequence)
+    assert array(None) is None
+    assert array(DEFAULT) is DEFAULT
+
+
+def test_money_inside_json_is_a_number(undone: psycopg.Connection) -> None:
+    _probe(undone, "jsonb")
+    found = _value(undone, Function("probe", object, a="jsonb"), a=jsonb([{"price": Decimal("5.10")}]))
+    assert found == [{"price": 5.1}]
+    with pytest.raises(TypeError, match="set is no JSON value"):
+        _value(undone, Function("probe", object, a="jsonb"), a=jsonb([{1, 2}]))
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("bigint", 2**63),
+        ("bigint", -(2**200)),
+        ("bigint", "seven"),
+        ("text", "a\x00b"),
+        ("text", "\ud800"),
+        ("jsonb", jsonb("\x00")),
+        ("timestamptz", "the day after tomorrow"),
+    ],
+)
+def test_a_value_that_is_none_of_the_type_is_an_invalid_argument(
+    undone: psycopg.Connection, type_: str, value: Any
+) -> None:
+    _probe(undone, type_)
+    with pytest.raises(oeventdb.InvalidArgument) as caught:
+        _value(undone, Function("probe", object, a=type_), a=value)
+    assert caught.value.sqlstate == "OE400"
+    assert caught.value.detail["reason"] == str(caught.value)
+
+
+def test_errors_that_are_no_refusal_pass_unchanged(undone: psycopg.Connection) -> None:
+    undone.execute("DROP FUNCTION oeventdb.update_rating")
+    with pytest.raises(psycopg.errors.UndefinedFunction) as caught:
+        Client(undone).update_rating(rating="1")
+    assert caught.value.__cause__ is None
+
+
+def test_rows_are_frozen_compare_by_value_and_have_no_dict(client: Client, event_id: int) -> None:
+    row = client.event_rating(event_id=event_id)
+    assert row == EventRating(event_id=event_id, average=None, count=0)
+    assert hash(row) == hash(EventRating(event_id, None, 0))
+    assert repr(row) == f"EventRating(event_id={event_id}, average=None, count=0)"
+    assert not hasattr(row, "__dict__")
+    with pytest.raises(AttributeError):
+        row.count = 1  # type: ignore[misc]

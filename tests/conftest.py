@@ -1,0 +1,195 @@
+"""Servers and databases for the tests: real ones only."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from oeventdb.errors import OperationError
+from oeventdb.servers.postgres import Postgres, find_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LEGACY = "0001.legacy-tables"
+
+
+def _say(request: pytest.FixtureRequest, description: str) -> None:
+    """Print which server was chosen, past the capturing of output."""
+    manager = request.config.pluginmanager
+    reporter, capture = manager.get_plugin("terminalreporter"), manager.get_plugin("capturemanager")
+    if reporter is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"using {description}")
+
+
+def _missing(error: OperationError) -> None:
+    """Skip for want of a server, or fail where the environment says that they must be there."""
+    reason = f"{error} ({error.hint})" if error.hint else str(error)
+    if os.environ.get("OEVENTDB_REQUIRE_SERVERS") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """Return the server of this run: OEVENTDB_TEST_DSN, OEVENTDB_TEST_POSTGRES, or found."""
+    explicit = os.environ.get("OEVENTDB_TEST_DSN")
+    programs = os.environ.get("OEVENTDB_TEST_POSTGRES")
+    try:
+        finding = find_postgres(explicit, programs=programs)
+        server = finding.__enter__()
+    except OperationError as error:
+        _missing(error)
+        raise
+    _say(request, server.description)
+    try:
+        yield server
+    finally:
+        finding.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of this run's Elasticsearch: OEVENTDB_TEST_ELASTICSEARCH_URL, or found."""
+    from oeventdb.servers.elasticsearch import find_elasticsearch
+
+    finding = find_elasticsearch(os.environ.get("OEVENTDB_TEST_ELASTICSEARCH_URL"))
+    try:
+        server = finding.__enter__()
+    except OperationError as error:
+        _missing(error)
+        raise
+    _say(request, server.description)
+    try:
+        yield server.url
+    finally:
+        finding.__exit__(None, None, None)
+
+
+class Databases:
+    """Makes databases on a server, and drops those it made.
+
+    While a test runs, the next copy of its template is made and used ones are dropped, both by
+    one worker: most of a run would be spent waiting for that.
+    """
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+        self._made: set[str] = set()
+        self._worker = ThreadPoolExecutor(1)
+        self._spare: dict[str, Future[str]] = {}
+
+    def create(self, template: str = "template0", *, prefix: str = "oeventdb_test") -> str:
+        """Create a database, a copy of `template`, and return its conninfo."""
+        spare = self._spare.pop(template, None)
+        try:
+            name = spare.result() if spare else self._copy(template, prefix)
+        except psycopg.errors.ObjectInUse:  # somebody was connected to the template then
+            name = self._copy(template, prefix)
+        if not prefix.endswith("template"):
+            self._spare[template] = self._worker.submit(self._copy, template, prefix)
+        return make_conninfo(self._server.dsn, dbname=name)
+
+    def drop(self, dsn: str) -> None:
+        """Drop a database some time from now, whoever is connected to it."""
+        name = str(conninfo_to_dict(dsn)["dbname"])
+        self._spare.pop(name, None)
+        self._worker.submit(self._drop, name)
+
+    def close(self) -> None:
+        """Drop every database that is left."""
+        self._worker.shutdown()
+        for name in list(self._made):
+            self._drop(name)
+
+    def _copy(self, template: str, prefix: str) -> str:
+        name = f"{prefix}_{uuid.uuid4().hex[:12]}"
+        # Copying files is several times faster here than writing every page to the log.
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
+        self._made.add(name)
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._made.discard(name)
+
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        with psycopg.connect(self._server.dsn, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Iterator[Databases]:
+    """Return a maker of databases; all it made are dropped at the end of the run."""
+    made = Databases(postgres)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_database(databases: Databases) -> Iterator[Callable[[str], str]]:
+    """Return a function that makes a copy of a template and drops it after the test."""
+    made: list[str] = []
+
+    def create(template: str = "template0") -> str:
+        dsn = databases.create(template)
+        made.append(dsn)
+        return dsn
+
+    yield create
+    for dsn in made:
+        databases.drop(dsn)
+
+
+def _template(databases: Databases, to: str | None) -> str:
+    from oeventdb import schema
+
+    dsn = databases.create(prefix="oeventdb_template")
+    schema.migrate(dsn, to=to)
+    return str(conninfo_to_dict(dsn)["dbname"])
+
+
+@pytest.fixture(scope="session")
+def migrated_template(databases: Databases) -> str:
+    """Return the name of a database with every migration, to copy."""
+    return _template(databases, None)
+
+
+@pytest.fixture(scope="session")
+def legacy_template(databases: Databases) -> str:
+    """Return the name of a database with the legacy tables only, to copy."""
+    return _template(databases, LEGACY)
+
+
+@pytest.fixture
+def empty(new_database: Callable[[str], str]) -> str:
+    """Return the DSN of an empty database."""
+    return new_database("template0")
+
+
+@pytest.fixture
+def legacy(new_database: Callable[[str], str], legacy_template: str) -> str:
+    """Return the DSN of a fresh database with the legacy tables only."""
+    return new_database(legacy_template)
+
+
+@pytest.fixture
+def migrated(new_database: Callable[[str], str], migrated_template: str) -> str:
+    """Return the DSN of a fresh database with every migration."""
+    return new_database(migrated_template)
+
+
+@pytest.fixture
+def db(migrated: str) -> Iterator[psycopg.Connection]:
+    """Return an autocommit connection to a fresh migrated database."""
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        yield connection

@@ -1,0 +1,181 @@
+"""A discount code's tickets and the relationship to them: who may, and every defect of a request."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import samples
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.flask.conftest import Api, Scene
+
+
+def _path(scene: Scene) -> str:
+    return f"/v1/discount-codes/{scene.code}/relationships/tickets"
+
+
+def _linkage(*ids: Any) -> dict[str, Any]:
+    return {"data": [{"type": "ticket", "id": str(id_)} for id_ in ids]}
+
+
+def _linked(api: Api, scene: Scene) -> list[int]:
+    response = api.get(_path(scene), user=scene.organizer)
+    return [int(item["id"]) for item in response.get_json(force=True)["data"]]
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        (None, 401),
+        ("attendee", 403),
+        ("registrar", 403),
+        ("organizer", 200),
+        ("coorganizer", 200),
+        ("staff", 200),
+    ],
+)
+def test_who_may_read_and_change_a_code(api: Api, scene: Scene, who: str | None, status: int) -> None:
+    user = getattr(scene, who) if who else None
+    assert api.get(f"/v1/discount-codes/{scene.code}/tickets", user=user).status_code == status
+    assert api.get(_path(scene), user=user).status_code == status
+    for method in ("PATCH", "POST", "DELETE"):
+        response = api(method, _path(scene), _linkage(scene.ticket), user=user)
+        assert response.status_code == (
+            status if method == "PATCH" or status != 200 else response.status_code
+        )
+    if status != 200:
+        assert _linked(api, scene) == []
+
+
+def test_an_organizer_of_another_event_may_not(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    theirs = samples.discount_code(db, scene.other_event)
+    path = f"/v1/discount-codes/{theirs}/relationships/tickets"
+    assert api("PATCH", path, _linkage(), user=scene.organizer).status_code == 403
+
+
+def test_the_relationship(api: Api, scene: Scene) -> None:
+    api("PATCH", _path(scene), _linkage(scene.hidden, scene.ticket), user=scene.organizer)
+    document = api.get(_path(scene), user=scene.organizer).get_json(force=True)
+    assert document == {
+        "data": [{"type": "ticket", "id": str(scene.ticket)}, {"type": "ticket", "id": str(scene.hidden)}],
+        "links": {"self": _path(scene), "related": f"/v1/discount-codes/{scene.code}/tickets"},
+        "jsonapi": {"version": "1.0"},
+    }
+
+
+def test_patch_replaces_the_whole_set(api: Api, scene: Scene) -> None:
+    response = api("PATCH", _path(scene), _linkage(scene.ticket), user=scene.organizer)
+    assert response.status_code == 200
+    document = response.get_json(force=True)
+    assert document["data"]["type"] == "discount-code"
+    assert document["data"]["id"] == str(scene.code)
+    assert document["data"]["attributes"]["used-for"] == "ticket"
+    assert [item["id"] for item in document["included"]] == [str(scene.ticket)]
+    assert document["links"]["self"] == _path(scene)
+    assert api("PATCH", _path(scene), _linkage(scene.hidden), user=scene.organizer).status_code == 200
+    assert _linked(api, scene) == [scene.hidden]
+    unchanged = api("PATCH", _path(scene), _linkage(scene.hidden), user=scene.organizer)
+    assert (unchanged.status_code, unchanged.data) == (204, b"")
+    assert api("PATCH", _path(scene), _linkage(), user=scene.organizer).status_code == 200
+    assert _linked(api, scene) == []
+
+
+def test_post_adds_and_delete_takes_away(api: Api, scene: Scene) -> None:
+    assert api("POST", _path(scene), _linkage(scene.ticket), user=scene.organizer).status_code == 200
+    assert api("POST", _path(scene), _linkage(scene.hidden), user=scene.organizer).status_code == 200
+    assert _linked(api, scene) == [scene.ticket, scene.hidden]
+    assert api("POST", _path(scene), _linkage(scene.hidden), user=scene.organizer).status_code == 204
+    assert api("DELETE", _path(scene), _linkage(scene.ticket), user=scene.organizer).status_code == 200
+    assert api("DELETE", _path(scene), _linkage(scene.ticket), user=scene.organizer).status_code == 204
+    assert _linked(api, scene) == [scene.hidden]
+
+
+def test_additions_at_the_same_time_lose_nothing(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    tickets = [samples.ticket(db, scene.event, position=n) for n in range(12)]
+    with ThreadPoolExecutor(4) as threads:
+        statuses = set(
+            threads.map(
+                lambda ticket: api("POST", _path(scene), _linkage(ticket), user=scene.organizer).status_code,
+                tickets,
+            )
+        )
+    assert statuses == {200}
+    assert set(_linked(api, scene)) == set(tickets)
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "pointer"),
+    [
+        ({}, 400, "/data"),
+        ([], 400, ""),
+        ({"data": None}, 400, "/data"),
+        ({"data": {"type": "ticket", "id": "1"}}, 400, "/data"),
+        ({"data": [7]}, 400, "/data/0"),
+        ({"data": [{"id": "1"}]}, 400, "/data/0/type"),
+        ({"data": [{"type": "ticket"}]}, 400, "/data/0/id"),
+        ({"data": [{"type": "event", "id": "1"}]}, 409, "/data/0/type"),
+        ({"data": [{"type": "ticket", "id": "x'; DROP TABLE tickets; --"}]}, 404, "/data/0/id"),
+        ({"data": [{"type": "ticket", "id": "99999999999999999999"}]}, 404, "/data/0/id"),
+        ({"data": [{"type": "ticket", "id": "999999"}]}, 404, "/data"),
+    ],
+)
+def test_defects_of_a_body(api: Api, scene: Scene, document: Any, status: int, pointer: str) -> None:
+    response = api("PATCH", _path(scene), document, user=scene.organizer)
+    assert response.status_code == status
+    assert response.get_json(force=True)["errors"][0].get("source") == {"pointer": pointer}
+
+
+def test_a_ticket_of_another_event_is_refused_with_its_code(api: Api, scene: Scene) -> None:
+    response = api("PATCH", _path(scene), _linkage(scene.other_ticket), user=scene.organizer)
+    assert response.status_code == 422
+    (error,) = response.get_json(force=True)["errors"]
+    assert error["code"] == "OE105"
+    assert error["title"] == "Wrong event"
+    assert error["meta"]["detail"]["id"] == scene.other_ticket
+
+
+def test_a_code_of_kind_event_takes_no_tickets(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    code = samples.discount_code(db, scene.event, used_for="event")
+    path = f"/v1/discount-codes/{code}/relationships/tickets"
+    response = api("PATCH", path, _linkage(scene.ticket), user=scene.organizer)
+    assert response.status_code == 409
+    assert response.get_json(force=True)["errors"][0]["code"] == "OE201"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/vnd.api+json; charset=utf-8", "text/plain"]
+)
+def test_the_media_type_of_a_body(api: Api, scene: Scene, content_type: str) -> None:
+    response = api("PATCH", _path(scene), _linkage(), user=scene.organizer, Content_Type=content_type)
+    assert response.status_code == 415
+
+
+def test_bodies_that_are_no_json(api: Api, scene: Scene) -> None:
+    headers = {"Content-Type": "application/vnd.api+json"}
+    for body in (b"", b"{", b"\xff", b"[" * 100_000):
+        response = api.app.test_client().patch(
+            _path(scene), data=body, headers=headers | api.bearer(scene.organizer)
+        )
+        assert response.status_code == 400
+    big = api.app.test_client().patch(
+        _path(scene), data=b" " * 1_000_001, headers=headers | api.bearer(scene.organizer)
+    )
+    assert big.status_code == 413
+
+
+def test_codes_that_are_not_there(api: Api, scene: Scene) -> None:
+    for code in ("999999", "x", "-1", "1.5", "9" * 30):
+        path = f"/v1/discount-codes/{code}/relationships/tickets"
+        assert api.get(path, user=scene.staff).status_code == 404
+        assert api("PATCH", path, _linkage(), user=scene.staff).status_code == 404
+
+
+def test_methods_that_are_not_supported(api: Api, scene: Scene) -> None:
+    response = api("PUT", _path(scene), _linkage(), user=scene.staff)
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) >= {"GET", "PATCH", "POST", "DELETE"}

@@ -1,0 +1,195 @@
+"""Lists of tickets: who sees which, in what form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests import samples
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+    from tests.flask.conftest import Api, Scene
+
+
+def _ids(response: TestResponse) -> list[int]:
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return [int(item["id"]) for item in response.get_json(force=True)["data"]]
+
+
+@pytest.mark.parametrize(
+    ("who", "sees_hidden"),
+    [
+        (None, False),
+        ("attendee", False),
+        ("registrar", False),
+        ("coorganizer", True),
+        ("organizer", True),
+        ("staff", True),
+    ],
+)
+def test_hidden_tickets_are_for_those_who_manage_the_event(
+    api: Api, scene: Scene, who: str | None, sees_hidden: bool
+) -> None:
+    user = getattr(scene, who) if who else None
+    expected = [scene.ticket, scene.hidden] if sees_hidden else [scene.ticket]
+    for path in (
+        f"/v1/events/{scene.event}/tickets",
+        f"/v1/events/{scene.identifier}/tickets",
+        f"/v1/ticket-tags/{scene.tag}/tickets",
+    ):
+        assert _ids(api.get(path, user=user)) == expected
+    assert _ids(api.get(f"/v1/access-codes/{scene.access_code}/tickets", user=user)) == expected[1:]
+
+
+def test_whoever_knows_an_access_code_sees_what_it_opens(api: Api, scene: Scene) -> None:
+    path = f"/v1/access-codes/{scene.access_code}/tickets"
+    assert _ids(api.get(f"{path}?code=backDOOR")) == [scene.hidden]
+    assert _ids(api.get(f"{path}?code=guess")) == []
+
+
+def test_an_order_shows_its_hidden_tickets_to_its_buyer(api: Api, scene: Scene) -> None:
+    path = f"/v1/orders/{scene.order}/tickets"
+    assert _ids(api.get(path)) == [scene.ticket]
+    assert _ids(api.get(path, user=scene.registrar)) == [scene.ticket]
+    assert _ids(api.get(path, user=scene.attendee)) == [scene.ticket, scene.hidden]
+    assert _ids(api.get(path, user=scene.organizer)) == [scene.ticket, scene.hidden]
+
+
+def test_a_draft_exists_for_those_who_manage_it(api: Api, scene: Scene) -> None:
+    for path in (f"/v1/events/{scene.draft}/tickets", f"/v1/events/{scene.draft_identifier}/tickets"):
+        assert api.get(path).status_code == 404
+        assert api.get(path, user=scene.attendee).status_code == 404
+        assert _ids(api.get(path, user=scene.organizer)) == []
+    assert api.get(f"/v1/events/{scene.draft}/feedback/summary").status_code == 404
+
+
+def test_the_document(api: Api, scene: Scene) -> None:
+    document = api.get(f"/v1/events/{scene.event}/tickets").get_json(force=True)
+    (ticket,) = document["data"]
+    assert ticket["type"] == "ticket"
+    assert ticket["attributes"]["price"] == 20.5
+    assert ticket["attributes"]["is-hidden"] is False
+    assert ticket["attributes"]["sales-starts-at"].endswith("+00:00")
+    assert ticket["links"] == {"self": f"/v1/tickets/{scene.ticket}"}
+    assert ticket["relationships"]["event"]["links"] == {
+        "self": f"/v1/tickets/{scene.ticket}/relationships/event",
+        "related": f"/v1/tickets/{scene.ticket}/event",
+    }
+    related = ticket["relationships"]["attendees"]["links"]["related"]
+    assert related == f"/v1/attendees?ticket_id={scene.ticket}"
+    assert document["links"]["self"] == f"/v1/events/{scene.event}/tickets"
+    assert document["meta"] == {"count": 1}
+    assert document["jsonapi"] == {"version": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/events/999999/tickets",
+        "/v1/events/nowhere/tickets",
+        "/v1/events/99999999999999999999999/tickets",
+        "/v1/events/%00/tickets",
+        "/v1/events/%F0%9F%8E%9F/tickets",
+        "/v1/ticket-tags/999999/tickets",
+        "/v1/ticket-tags/x/tickets",
+        "/v1/ticket-tags/-1/tickets",
+        "/v1/access-codes/999999/tickets",
+        "/v1/access-codes/1'%20OR%20'1'='1/tickets",
+        "/v1/orders/nothing/tickets",
+        "/v1/events/999999/feedback/summary",
+    ],
+)
+def test_what_does_not_exist_is_404(api: Api, scene: Scene, path: str) -> None:
+    response = api.get(path, user=scene.staff)
+    assert response.status_code == 404
+    assert response.get_json(force=True)["errors"][0]["status"] == "404"
+
+
+def test_paging_sorting_and_sparse_fields(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    more = [
+        samples.ticket(db, scene.other_event, name=f"T{n}", position=n + 2, price=n % 3) for n in range(6)
+    ]
+    path = f"/v1/events/{scene.other_event}/tickets"
+    assert _ids(api.get(f"{path}?page[size]=3&page[number]=2")) == more[2:5]
+    links = api.get(f"{path}?page[size]=3&page[number]=2&sort=name").get_json(force=True)["links"]
+    assert links["first"] == f"{path}?page[size]=3&page[number]=1&sort=name"
+    assert links["prev"] == links["first"]
+    assert links["next"] == links["last"] == f"{path}?page[size]=3&page[number]=3&sort=name"
+    ordered = _ids(api.get(f"{path}?sort=-price,position"))
+    assert ordered == [scene.other_ticket, more[2], more[5], more[1], more[4], more[0], more[3]]
+    item = api.get(f"{path}?fields[ticket]=name,event").get_json(force=True)["data"][0]
+    assert set(item["attributes"]) == {"name"}
+    assert set(item["relationships"]) == {"event"}
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("page[size]=0", "page[size]"),
+        ("page[size]=101", "page[size]"),
+        ("page[number]=x", "page[number]"),
+        ("page[number]=99999999999", "page[number]"),
+        ("sort=password", "sort"),
+        ("sort=event", "sort"),
+        ("fields[ticket]=secret", "fields[ticket]"),
+        ("fields[user]=name", "fields[user]"),
+        ("include=event", "include"),
+        ("filter[name]=x", "filter[name]"),
+        ("code=x", "code"),
+    ],
+)
+def test_parameters_that_are_not_supported_are_refused(
+    api: Api, scene: Scene, query: str, parameter: str
+) -> None:
+    response = api.get(f"/v1/events/{scene.event}/tickets?{query}")
+    assert response.status_code == 400
+    assert response.get_json(force=True)["errors"][0]["source"] == {"parameter": parameter}
+
+
+def test_entity_tags(api: Api, scene: Scene) -> None:
+    path = f"/v1/events/{scene.event}/tickets"
+    first = api.get(path)
+    tag = first.headers["ETag"]
+    assert api.get(path, If_None_Match=tag).status_code == 304
+    assert api.get(path, user=scene.organizer, If_None_Match=tag).status_code == 200
+    assert "Authorization" in first.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/vnd.api+json", 200),
+        ("*/*", 200),
+        ("text/html, application/*;q=0.1", 200),
+        ("application/vnd.api+json; ext=x, application/vnd.api+json", 200),
+        ("application/vnd.api+json; charset=utf-8", 406),
+        ("text/html", 406),
+    ],
+)
+def test_what_the_client_accepts(api: Api, scene: Scene, accept: str, status: int) -> None:
+    assert api.get(f"/v1/events/{scene.event}/tickets", Accept=accept).status_code == status
+
+
+def test_the_number_of_queries_does_not_grow(
+    api: Api, scene: Scene, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: list[Any] = []
+    execute: Any = psycopg.Cursor.execute
+
+    def counted(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        queries.append(query)
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    path = f"/v1/events/{scene.event}/tickets?page[size]=100"
+    api.get(path, user=scene.organizer)
+    few = len(queries)
+    for _ in range(30):
+        samples.ticket(db, scene.event)
+    queries.clear()
+    assert len(_ids(api.get(path, user=scene.organizer))) == 32
+    assert len(queries) == few <= 3

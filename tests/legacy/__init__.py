@@ -1,0 +1,1 @@
+"""Dirty legacy databases for tests: generated from a seed, loaded, and compared by digest."""

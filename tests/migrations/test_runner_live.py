@@ -1,0 +1,275 @@
+"""One upgrader at a time, and nobody waits long for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from oeventdb.errors import Refused
+from oeventdb.schema import MigrationFailed
+from oeventdb.schema.lock import HOLDER_NAME, WORKER_NAME, LockLost, UpgradeLock
+from tests.migrations.toys import Toys
+
+UPGRADERS = 20
+
+INDEX = "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS apples_id ON public.apples (id);\n"
+
+HOLDS_APPLES = (
+    "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+    " AND relation = 'public.apples'::regclass"
+)
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from oeventdb import schema
+print(schema.migrate(sys.argv[1], directory=Path(sys.argv[2])))
+"""
+
+
+@contextmanager
+def holding(toys: Toys, statement: str) -> Iterator[psycopg.Connection]:
+    """Yield a connection in whose transaction the statement was run."""
+    with psycopg.connect(toys.dsn, application_name="the test's client") as connection:
+        connection.execute(statement.encode())
+        yield connection
+        connection.rollback()
+
+
+def start(toys: Toys) -> subprocess.Popen[str]:
+    """Start an upgrader in a process of its own."""
+    command = [sys.executable, "-c", PROGRAM, toys.dsn, str(toys.directory)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(toys: Toys, query: str) -> None:
+    """Wait until a query returns a row."""
+    deadline = time.monotonic() + 30
+    while not toys.query(query):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.05)
+
+
+def test_of_twenty_upgraders_one_works_and_the_others_find_it_done(toys: Toys) -> None:
+    toys.add_tables("apples", "boxes")
+    toys.add("0003.index", INDEX, "DROP INDEX public.apples_id;\n")
+    toys.add("0004.slow", "SELECT pg_catalog.pg_sleep(0.5);\n")
+    with ThreadPoolExecutor(UPGRADERS) as pool:
+        results = list(pool.map(lambda _: toys.migrate(), range(UPGRADERS)))
+    worked = [result for result in results if result]
+    assert worked == [["0001.apples", "0002.boxes", "0003.index", "0004.slow"]]
+    assert len(toys.ledger()) == 4
+
+
+def test_an_impatient_upgrader_names_the_other(toys: Toys) -> None:
+    toys.add_tables("apples")
+    with UpgradeLock(toys.dsn, patience=0), pytest.raises(Refused) as refused:
+        toys.migrate(patience=0.3)
+    assert "another upgrader works on this database: pid " in str(refused.value)
+    assert HOLDER_NAME in str(refused.value)
+    assert toys.migrate() == ["0001.apples"]
+
+
+def test_waiting_upgraders_do_not_stop_an_index_from_being_built(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    with UpgradeLock(toys.dsn, patience=0), ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(toys.migrate, patience=1.5) for _ in range(4)]
+        toys.execute("SET statement_timeout = '10s'; SELECT pg_sleep(0.3)")
+        for _ in range(10):
+            toys.execute("CREATE INDEX CONCURRENTLY i ON public.apples (id)")
+            toys.execute("DROP INDEX CONCURRENTLY public.i")
+        assert all(isinstance(future.exception(), Refused) for future in waiting)
+
+
+def test_a_killed_upgrader_leaves_neither_lock_nor_work_behind(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.slow", "SELECT pg_catalog.pg_sleep(600);\n")
+    process = start(toys)
+    worker = f"SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '{WORKER_NAME}%'"
+    wait_for(toys, f"{worker} AND query LIKE '%pg_sleep%'")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    toys.add("0002.slow", "CREATE TABLE public.boxes (id int);\n")
+    assert toys.migrate(patience=20) == ["0002.slow"]
+    assert toys.query(worker) == []
+
+
+def test_an_upgrader_that_lost_its_lock_stops(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.add("0002.slow", "SELECT pg_catalog.pg_sleep(600);\nCREATE TABLE public.boxes (id int);\n")
+
+    def end_the_holder() -> None:
+        wait_for(
+            toys,
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid()",
+        )
+        toys.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{HOLDER_NAME}'"
+        )
+
+    thread = threading.Thread(target=end_the_holder)
+    thread.start()
+    started = time.monotonic()
+    with pytest.raises(LockLost):
+        toys.migrate()
+    thread.join()
+    assert time.monotonic() - started < 60
+    assert toys.tables() == ["apples"]
+    assert toys.ledger() == ["0001.apples"]
+
+
+def test_a_lock_that_is_not_to_be_had_is_asked_for_again(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.alter", "ALTER TABLE public.apples ADD COLUMN name text;\n")
+    with ThreadPoolExecutor(1) as pool:
+        with holding(toys, "LOCK TABLE public.apples IN ACCESS SHARE MODE"):
+            future = pool.submit(toys.migrate)
+            time.sleep(1.5)
+            assert not future.done()
+        assert future.result() == ["0002.alter"]
+
+
+def test_a_hopeless_wait_ends_with_the_name_of_who_is_in_the_way(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.alter", "ALTER TABLE public.apples ADD COLUMN name text;\n")
+    with (
+        holding(toys, "LOCK TABLE public.apples IN ACCESS SHARE MODE"),
+        pytest.raises(MigrationFailed) as failed,
+    ):
+        toys.migrate(patience=1)
+    assert "0002.alter gave up after 1 s" in str(failed.value)
+    assert "in the way: pid " in str(failed.value)
+    assert "the test's client" in str(failed.value)
+    assert toys.ledger() == ["0001.apples"]
+
+
+@pytest.mark.parametrize("directive", ["", "-- transactional: false\n"])
+def test_clients_never_wait_long_behind_a_waiting_migration(toys: Toys, directive: str) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    add = "ALTER TABLE public.apples ADD COLUMN IF NOT EXISTS name text;\n"
+    toys.add("0002.alter", directive + add)
+    longest = 0.0
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(toys.dsn, autocommit=True) as client:
+        with holding(toys, "LOCK TABLE public.apples IN ACCESS SHARE MODE"):
+            future = pool.submit(toys.migrate)
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                started = time.monotonic()
+                client.execute("INSERT INTO public.apples VALUES (1)")
+                longest = max(longest, time.monotonic() - started)
+        assert future.result() == ["0002.alter"]
+    assert 0 < longest < 1
+
+
+def test_a_migration_lets_go_when_it_keeps_others_waiting(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add(
+        "0002.greedy",
+        "LOCK TABLE public.apples IN ACCESS EXCLUSIVE MODE;\nSELECT pg_catalog.pg_sleep(600);\n",
+    )
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(toys.migrate, patience=2)
+        wait_for(toys, HOLDS_APPLES)
+        while not future.done():
+            toys.execute("SET lock_timeout = '20s'; SELECT count(*) FROM public.apples")
+            time.sleep(0.05)
+    assert "it kept others waiting" in str(future.exception())
+
+
+def test_a_rollback_keeps_its_locks_to_the_end(toys: Toys) -> None:
+    toys.add_tables("apples")
+    rollback = "LOCK TABLE public.apples IN ACCESS EXCLUSIVE MODE;\nSELECT pg_catalog.pg_sleep(2);\n"
+    toys.add("0002.nothing", "SELECT 1;\n", rollback)
+    toys.migrate()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(toys.rollback, patience=0.1)
+        wait_for(toys, HOLDS_APPLES)
+        toys.execute("SELECT count(*) FROM public.apples")
+        assert future.result() == ["0002.nothing"]
+
+
+def test_an_index_that_was_left_half_built_is_built_again(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.execute("INSERT INTO public.apples VALUES (1), (1)")
+    toys.add("0002.index", INDEX.replace("CREATE INDEX", "CREATE UNIQUE INDEX"))
+    with pytest.raises(MigrationFailed, match="could not create unique index"):
+        toys.migrate()
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.apples_id'::regclass"
+    assert toys.query(valid) == [(False,)]
+    toys.execute("TRUNCATE public.apples")
+    assert toys.migrate() == ["0002.index"]
+    assert toys.query(valid) == [(True,)]
+
+
+def test_an_index_that_waits_for_a_transaction_names_it(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.index", INDEX)
+    with (
+        holding(toys, "INSERT INTO public.apples VALUES (1)"),
+        pytest.raises(MigrationFailed) as failed,
+    ):
+        toys.migrate(patience=1)
+    assert "0002.index, statement 1 of 1 gave up after 1 s: it has to wait" in str(failed.value)
+    assert "the test's client" in str(failed.value)
+    assert toys.migrate() == ["0002.index"]
+    assert toys.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'apples_id'::regclass") == [(True,)]
+
+
+def test_batches_that_get_on_are_never_given_up(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.execute(
+        "CREATE TABLE oeventdb_internal.progress (task text PRIMARY KEY, done bigint, total bigint,"
+        " unit text, updated_at timestamptz);"
+        "INSERT INTO oeventdb_internal.progress VALUES ('work', 0, 8, 'rows', now())"
+    )
+    toys.add(
+        "0002.batches",
+        "-- transactional: false\n"
+        "CREATE OR REPLACE PROCEDURE public.work() LANGUAGE plpgsql AS $procedure$\n"
+        "BEGIN\n"
+        "    UPDATE oeventdb_internal.progress SET done = done + 1;\n"
+        "    COMMIT;\n"
+        "    PERFORM pg_sleep(0.3);\n"
+        "    IF (SELECT done < total FROM oeventdb_internal.progress) THEN\n"
+        "        RAISE lock_not_available;\n"
+        "    END IF;\n"
+        "END\n"
+        "$procedure$;\n"
+        "CALL public.work();\n",
+    )
+    assert toys.migrate(patience=0.5) == ["0002.batches"]
+
+
+def test_an_interrupted_process_undoes_and_releases(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.add("0002.slow", "SELECT pg_catalog.pg_sleep(600);\n")
+    process = start(toys)
+    wait_for(
+        toys,
+        "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' AND pid <> pg_backend_pid()",
+    )
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert toys.ledger() == ["0001.apples"]
+    ours = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'oeventdb%'"
+    assert toys.query(ours) == []

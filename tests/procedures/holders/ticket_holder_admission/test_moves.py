@@ -1,0 +1,180 @@
+"""A holder that changes its ticket, number or order has an admission of where it is now, and none of where it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from oeventdb import NotFound, SoldOut, WrongEvent
+from tests import samples
+from tests.procedures import invariants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.procedures.conftest import Refusal
+
+
+def holder(connection: psycopg.Connection, ticket_id: int | None, **columns: object) -> int:
+    return samples.insert(
+        connection, "ticket_holders", ticket_id=ticket_id, firstname="A", lastname="B", **columns
+    )
+
+
+def number(connection: psycopg.Connection, holder_id: int) -> int | None:
+    row = connection.execute("SELECT admission_no FROM ticket_holders WHERE id = %s", [holder_id]).fetchone()
+    assert row is not None
+    return row[0] if row[0] is None else int(row[0])
+
+
+def test_a_holder_that_moves_gets_any_free_admission_of_the_other_ticket(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    event = samples.event(rules)
+    one, other = samples.ticket(rules, event, quantity=3), samples.ticket(rules, event, quantity=3)
+    for taken in (1, 2):
+        holder(rules, other, admission_no=taken)
+    mover, stayer = holder(rules, one, admission_no=2), holder(rules, one, admission_no=1)
+    rules.execute("UPDATE ticket_holders SET ticket_id = %s WHERE id = %s", [other, mover])
+    assert number(rules, mover) == 3
+    with refused(rules, SoldOut, ticket_id=other, available=0):
+        rules.execute("UPDATE ticket_holders SET ticket_id = %s WHERE id = %s", [other, stayer])
+    assert number(rules, stayer) == 1
+    assert invariants.broken(rules) == []
+
+
+def test_a_number_may_be_chosen_while_moving(rules: psycopg.Connection) -> None:
+    event = samples.event(rules)
+    one, other = samples.ticket(rules, event), samples.ticket(rules, event)
+    mover = holder(rules, one, admission_no=2)
+    rules.execute("UPDATE ticket_holders SET ticket_id = %s, admission_no = 7 WHERE id = %s", [other, mover])
+    assert number(rules, mover) == 7
+    assert invariants.broken(rules) == []
+
+
+def test_a_number_may_be_exchanged_for_a_free_one_and_comes_free(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=3)
+    one, other = holder(rules, ticket, admission_no=1), holder(rules, ticket, admission_no=2)
+    rules.execute("UPDATE ticket_holders SET admission_no = 3 WHERE id = %s", [one])
+    with refused(rules, SoldOut) as caught:
+        rules.execute("UPDATE ticket_holders SET admission_no = 2 WHERE id = %s", [one])
+    assert caught.value.constraint == "ticket_event"
+    rules.execute("UPDATE ticket_holders SET admission_no = 1 WHERE id = %s", [other])
+    assert (number(rules, one), number(rules, other)) == (3, 1)
+    assert invariants.broken(rules) == []
+
+
+def test_a_number_is_not_given_up_by_writing_null(rules: psycopg.Connection) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=3)
+    one = holder(rules, ticket, admission_no=2)
+    rules.execute("UPDATE ticket_holders SET admission_no = NULL WHERE id = %s", [one])
+    assert number(rules, one) == 2
+
+
+def test_taking_the_ticket_away_frees_the_admission(rules: psycopg.Connection) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=1, max_order=1)
+    one = holder(rules, ticket)
+    rules.execute("UPDATE ticket_holders SET ticket_id = NULL WHERE id = %s", [one])
+    assert number(rules, one) is None
+    holder(rules, ticket)
+    with pytest.raises(psycopg.Error, match="admissions left"), rules.transaction():
+        rules.execute("UPDATE ticket_holders SET ticket_id = %s WHERE id = %s", [ticket, one])
+    assert invariants.broken(rules) == []
+
+
+def test_moving_to_a_ticket_of_another_event_needs_that_event(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    event, elsewhere = samples.event(rules), samples.event(rules)
+    here, there = samples.ticket(rules, event), samples.ticket(rules, elsewhere)
+    one = holder(rules, here)
+    with refused(rules, WrongEvent, resource="ticket", id=there, event_id=event):
+        rules.execute("UPDATE ticket_holders SET ticket_id = %s WHERE id = %s", [there, one])
+    with refused(rules, NotFound, resource="ticket", id=-1):
+        rules.execute("UPDATE ticket_holders SET ticket_id = -1 WHERE id = %s", [one])
+    rules.execute(
+        "UPDATE ticket_holders SET ticket_id = %s, event_id = %s WHERE id = %s", [there, elsewhere, one]
+    )
+    assert invariants.broken(rules) == []
+
+
+def test_a_ticket_with_holders_cannot_go_to_another_event(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    event, elsewhere = samples.event(rules), samples.event(rules)
+    sold, unsold = samples.ticket(rules, event, quantity=3), samples.ticket(rules, event, quantity=3)
+    holder(rules, sold)
+    with refused(rules, SoldOut) as caught:
+        rules.execute("UPDATE tickets SET event_id = %s WHERE id = %s", [elsewhere, sold])
+    assert caught.value.constraint == "ticket_holders_admission"
+    rules.execute("UPDATE tickets SET event_id = %s WHERE id = %s", [elsewhere, unsold])
+    holder(rules, unsold, event_id=elsewhere)
+    assert invariants.broken(rules) == []
+
+
+def test_joining_and_leaving_a_dead_order(rules: psycopg.Connection, refused: Refusal) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=1, max_order=1)
+    dead = samples.insert(rules, "orders", identifier="dead", status="expired")
+    live = samples.insert(rules, "orders", identifier="live", status="pending")
+    one = holder(rules, ticket, order_id=live)
+    rules.execute("UPDATE ticket_holders SET order_id = %s WHERE id = %s", [dead, one])
+    assert number(rules, one) is None
+    other = holder(rules, ticket)
+    with refused(rules, SoldOut):
+        rules.execute("UPDATE ticket_holders SET order_id = %s WHERE id = %s", [live, one])
+    rules.execute("DELETE FROM ticket_holders WHERE id = %s", [other])
+    rules.execute("UPDATE ticket_holders SET order_id = NULL WHERE id = %s", [one])
+    assert number(rules, one) == 1
+    assert invariants.broken(rules) == []
+
+
+@pytest.fixture
+def clerk(rules: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """A role of an ordinary application: it may write rows, and may do nothing in our schemas."""
+    role = sql.Identifier("oeventdb_test_clerk")
+    rules.execute(sql.SQL("CREATE ROLE {}").format(role))
+    rules.execute(
+        sql.SQL(
+            "GRANT USAGE ON SCHEMA public TO {0};"
+            " GRANT INSERT ON public.ticket_holders, public.feedback TO {0};"
+            " GRANT SELECT, UPDATE, DELETE ON public.orders, public.ticket_holders TO {0};"
+            " GRANT SELECT, INSERT, UPDATE ON public.tickets, public.discount_codes TO {0}"
+        ).format(role)
+    )
+    yield rules
+    rules.execute("RESET ROLE")
+
+
+def test_a_role_that_may_only_write_the_table_is_served_by_the_rules(clerk: psycopg.Connection) -> None:
+    event = samples.event(clerk)
+    user = samples.user(clerk)
+    ticket = samples.ticket(clerk, event, quantity=2)
+    order = samples.insert(clerk, "orders", identifier="one", status="pending", event_id=event)
+    clerk.execute("SET ROLE oeventdb_test_clerk")
+    clerk.execute(
+        "INSERT INTO public.ticket_holders (ticket_id, order_id, firstname, lastname) VALUES (%s, %s, 'A', 'B'), (%s, %s, 'C', 'D')",
+        [ticket, order, ticket, order],
+    )
+    with pytest.raises(psycopg.Error, match="admissions left"), clerk.transaction():
+        clerk.execute(
+            "INSERT INTO public.ticket_holders (ticket_id, firstname, lastname) VALUES (%s, 'E', 'F')",
+            [ticket],
+        )
+    clerk.execute("UPDATE public.orders SET status = 'cancelled' WHERE id = %s", [order])
+    clerk.execute("UPDATE public.orders SET status = 'completed' WHERE id = %s", [order])
+    clerk.execute("DELETE FROM public.ticket_holders WHERE order_id = %s", [order])
+    clerk.execute("UPDATE public.tickets SET quantity = 1, price = 30 WHERE id = %s", [ticket])
+    code = samples.discount_code(clerk, event, type="amount", value=30)
+    clerk.execute("UPDATE public.tickets SET discount_code_id = %s WHERE id = %s", [code, ticket])
+    clerk.execute(
+        "INSERT INTO public.feedback (event_id, user_id, rating) VALUES (%s, %s, 2.2)", [event, user]
+    )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), clerk.transaction():
+        clerk.execute("SELECT * FROM oeventdb_internal.free_admissions")
+    clerk.execute("RESET ROLE")
+    assert invariants.broken(clerk) == []

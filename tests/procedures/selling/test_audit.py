@@ -1,0 +1,80 @@
+"""Each rule that audits what is sold finds what breaks it, and nothing in a legacy database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from oeventdb.schema.audit import rules
+from tests.procedures.selling.shop import AUDITED, Shop, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# past every trigger and foreign key, as a careless restore of a backup would be
+BREAKS = {
+    "admission_held_twice": """
+        ALTER TABLE ticket_holders DROP CONSTRAINT ticket_event;
+        UPDATE ticket_holders SET admission_no = 1 WHERE order_id = {order}
+    """,
+    "admission_held_by_dead_order": """
+        UPDATE orders SET status = 'expired' WHERE id = {order};
+        DELETE FROM ticket_holders WHERE order_id = {order} AND id <> {holder}
+    """,
+    "order_amount": "UPDATE orders SET amount = amount + 0.01 WHERE id = {order}",
+    "admission_unaccounted": """
+        DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = {ticket}
+    """,
+    "discount_code_uses": "UPDATE discount_codes SET used_number = 1 WHERE event_id = {event}",
+    "holder_without_admission": "UPDATE ticket_holders SET admission_no = NULL WHERE id = {holder}",
+}
+KEYS = {
+    "admission_held_twice": "SELECT max(id)::text FROM ticket_holders WHERE order_id = {order}",
+    "admission_held_by_dead_order": "SELECT '{holder}'",
+    "order_amount": "SELECT '{order}'",
+    "admission_unaccounted": "SELECT '{ticket}'",
+    "discount_code_uses": "SELECT id::text FROM discount_codes WHERE event_id = {event}",
+    "holder_without_admission": "SELECT '{holder}'",
+}
+
+
+@pytest.fixture
+def careless(shared: str) -> Iterator[psycopg.Connection]:
+    """Return a connection that no trigger hinders, whose work is undone."""
+    with psycopg.connect(shared) as connection:
+        yield connection
+        connection.rollback()
+
+
+def _found(connection: psycopg.Connection, name: str) -> list[str]:
+    (rule,) = [rule for rule in rules() if rule.name == name]
+    return [str(row[0]) for row in connection.execute(rule.query.encode()).fetchall()]
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_the_rule_finds_what_breaks_it(careless: psycopg.Connection, name: str) -> None:
+    shop = Shop(careless)
+    ticket = shop.ticket(price=9.99)
+    code = shop.discount(ticket, value=15, tickets_number=5)
+    order = shop.place(line(ticket, 2), discount_code=code)
+    assert _found(careless, name) == []
+    careless.execute("SET LOCAL session_replication_role = replica")
+    names = {"order": order.id, "ticket": ticket, "event": shop.event, "holder": shop.holders(order)[0]}
+    careless.execute(BREAKS[name].format(**names).encode())
+    assert _found(careless, name) == [shop.value(KEYS[name].format(**names))]
+
+
+@pytest.mark.parametrize("name", AUDITED)
+def test_the_rule_reads_a_legacy_database(legacy: str, name: str) -> None:
+    with psycopg.connect(legacy) as connection:
+        connection.execute(
+            "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'e', now(), now(), 'UTC');"
+            " INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id)"
+            " VALUES (1, 't', 'paid', 5, now(), now(), 1);"
+            " INSERT INTO orders (id, event_id, status, amount) VALUES (1, 1, 'expired', 7);"
+            " INSERT INTO orders_tickets VALUES (1, 1, 1);"
+            " INSERT INTO ticket_holders (firstname, lastname, ticket_id, event_id, order_id) VALUES ('a', 'b', 1, 1, 1)"
+        )
+        assert _found(connection, name) == []

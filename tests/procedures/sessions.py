@@ -1,0 +1,110 @@
+"""Several sessions of one database, stepped from a test: who waits for whom is read from the server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+import psycopg
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+READ_COMMITTED = "READ COMMITTED"
+REPEATABLE_READ = "REPEATABLE READ"
+SERIALIZABLE = "SERIALIZABLE"
+LEVELS = (READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE)
+
+PATIENCE = 30.0
+"""Seconds after which a test gives up on something that is certain to happen."""
+
+
+class Session:
+    """One connection, whose statements may be left running while the test goes on."""
+
+    def __init__(self, dsn: str, **settings: str) -> None:
+        options = {"statement_timeout": "30s", "deadlock_timeout": "100ms", **settings}
+        self.connection = psycopg.connect(dsn, autocommit=True)
+        for name, value in options.items():
+            self.connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        self.pid = self.connection.info.backend_pid
+        self._worker = ThreadPoolExecutor(1)
+
+    def run(self, statement: str, parameters: Parameters = None) -> Rows:
+        """Execute a statement and return its rows."""
+        cursor = self.connection.execute(statement.encode(), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, parameters: Parameters = None) -> Any:
+        """Execute a statement and return the first column of its first row."""
+        return self.run(statement, parameters)[0][0]
+
+    def start(self, statement: str, parameters: Parameters = None) -> Future[Rows]:
+        """Let a statement run, and go on."""
+        return self._worker.submit(self.run, statement, parameters)
+
+    def begin(self, level: str = READ_COMMITTED) -> None:
+        """Begin a transaction whose snapshot, where it has one for its whole life, is of now."""
+        self.run(f"BEGIN ISOLATION LEVEL {level}")
+        self.run("SELECT count(*) FROM public.tickets WHERE id = 0")
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self.run("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll the transaction back."""
+        self.run("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection; a statement that still runs is cancelled."""
+        self.connection.cancel_safe()
+        self._worker.shutdown()
+        self.connection.close()
+
+
+class Stage:
+    """The sessions of a test, and an observer who sees who is blocked by whom."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._sessions: list[Session] = []
+        self._observer = self.session()
+
+    def session(self, **settings: str) -> Session:
+        """Open another session; the settings are those of PostgreSQL."""
+        session = Session(self._dsn, **settings)
+        self._sessions.append(session)
+        return session
+
+    def sees(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition holds; fail after PATIENCE."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it never came to that"
+            time.sleep(0.005)
+
+    def blocked(self, waiting: Session, running: Future[Rows], by: Session) -> None:
+        """Wait until one session's statement waits for the other session's transaction."""
+
+        def is_blocked() -> bool:
+            assert not running.done(), f"did not wait: {running.exception() or running.result()}"
+            return bool(self._observer.value("SELECT %s = ANY (pg_blocking_pids(%s))", [by.pid, waiting.pid]))
+
+        self.sees(is_blocked)
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in self._sessions:
+            session.close()
+
+
+def outcome(running: Future[Rows]) -> str:
+    """'done', or the SQLSTATE by which the statement ended."""
+    error = running.exception(PATIENCE)
+    if error is None:
+        return "done"
+    assert isinstance(error, psycopg.Error)
+    return str(error.sqlstate)

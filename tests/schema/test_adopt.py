@@ -1,0 +1,209 @@
+"""An existing Open Event database is taken over as it is, or refused with what differs."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from oeventdb import schema
+from oeventdb.demo.loading import LOADING_ORDER, load
+from oeventdb.errors import Refused
+from oeventdb.schema import NotAdoptable
+from oeventdb.schema.lock import UpgradeLock
+from tests.legacy import digest, foreign
+from tests.legacy.generator import generate
+from tests.roles import Roles
+from tests.schema import open_event
+
+LEGACY = "0001.legacy-tables"
+
+
+@pytest.fixture(params=[False, True], ids=["fresh", "grown"])
+def open_event_dsn(request: pytest.FixtureRequest, empty: str) -> str:
+    """Return the DSN of a database of Open Event with dirty rows and foreign tables."""
+    with psycopg.connect(empty) as connection:
+        open_event.create(connection, grown=request.param)
+        load(connection, generate(5))
+        open_event.add_foreign(connection)
+        open_event.fill_sequences(connection)
+    return empty
+
+
+@pytest.fixture
+def fresh(empty: str) -> str:
+    """Return the DSN of a freshly installed Open Event without rows."""
+    with psycopg.connect(empty) as connection:
+        open_event.create(connection, grown=False)
+    return empty
+
+
+def adopt(dsn: str) -> schema.Adoption:
+    with schema.connect(dsn) as connection:
+        return schema.adopt(connection)
+
+
+def differences(dsn: str, statement: str) -> list[str]:
+    """Change a database and return why it is not adopted; nothing may be written."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(statement.encode())
+    with pytest.raises(NotAdoptable) as refused:
+        adopt(dsn)
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute("SELECT to_regnamespace('oeventdb_internal')").fetchone()
+    assert found == (None,)
+    assert all(difference in str(refused.value) for difference in refused.value.differences)
+    return refused.value.differences
+
+
+def test_it_is_marked_and_nothing_else_changes(open_event_dsn: str) -> None:
+    with psycopg.connect(open_event_dsn) as connection:
+        before = digest.rows(connection, (*LOADING_ORDER, *foreign.TABLES))
+        shape = digest.shape(connection, (*LOADING_ORDER, *foreign.TABLES))
+    adopted = adopt(open_event_dsn)
+    assert adopted.migration == LEGACY
+    assert set(adopted.tables) == set(LOADING_ORDER)
+    assert adopted.other_tables == len(foreign.TABLES) + 1
+    with psycopg.connect(open_event_dsn) as connection:
+        assert digest.rows(connection, (*LOADING_ORDER, *foreign.TABLES)) == before
+        assert digest.shape(connection, (*LOADING_ORDER, *foreign.TABLES)) == shape
+        status = schema.status(connection)
+    assert [(m.id, m.adopted) for m in status.migrations] == [(LEGACY, True)]
+
+
+def test_it_is_migrated_as_released_and_back_again(open_event_dsn: str) -> None:
+    with psycopg.connect(open_event_dsn) as connection:
+        before = digest.rows(connection, (*LOADING_ORDER, *foreign.TABLES))
+    adopt(open_event_dsn)
+    assert schema.migrate(open_event_dsn) == [m.id for m in schema.load()[1:]]
+    with psycopg.connect(open_event_dsn) as connection:
+        assert schema.check(connection) == []
+        foreign_before = {table: before[table] for table in foreign.PLAIN}
+        assert digest.rows(connection, foreign.PLAIN) == foreign_before
+    schema.rollback(open_event_dsn, to=LEGACY)
+    with psycopg.connect(open_event_dsn) as connection:
+        assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}
+    assert schema.rollback(open_event_dsn) == [LEGACY]
+    with psycopg.connect(open_event_dsn) as connection:
+        assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}
+
+
+def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) -> None:
+    adopt(open_event_dsn)
+    schema.migrate(open_event_dsn)
+    with psycopg.connect(open_event_dsn) as connection:
+        run = connection.execute
+        run("INSERT INTO users (_email, _password) VALUES ('a@example.org', 'x')")
+        run(
+            "INSERT INTO events (name, starts_at, ends_at, timezone, state)"
+            " VALUES ('E', now(), now() + interval '1 day', 'UTC', 'published')"
+        )
+        (event,) = run("SELECT max(id) FROM events").fetchone() or ()
+        run(
+            "INSERT INTO tickets (name, type, quantity, price, sales_starts_at, sales_ends_at, event_id)"
+            " VALUES ('T', 'free', 2, 0, now() - interval '1 h', now() + interval '1 h', %s)",
+            (event,),
+        )
+        (ticket,) = run("SELECT max(id) FROM tickets").fetchone() or ()
+        (user,) = run("SELECT max(id) FROM users").fetchone() or ()
+        run(
+            "INSERT INTO orders (identifier, event_id, user_id, status) VALUES ('o', %s, %s, 'pending')",
+            (event, user),
+        )
+        run(
+            "INSERT INTO orders_tickets (order_id, ticket_id, quantity) SELECT max(id), %s, 2 FROM orders",
+            (ticket,),
+        )
+        for _ in range(2):
+            run(
+                "INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id, event_id)"
+                " SELECT 'A', 'B', %s, max(id), %s FROM orders",
+                (ticket, event),
+            )
+        run(
+            "INSERT INTO feedback (rating, comment, user_id, event_id) VALUES ('4.5', 'fine', %s, %s)",
+            (user, event),
+        )
+        run(
+            "INSERT INTO discount_codes (code, value, type, used_for, is_active, event_id)"
+            " VALUES ('D', 10, 'percent', 'ticket', true, %s)",
+            (event,),
+        )
+        run("UPDATE discount_codes SET value = 20 WHERE code = 'D' AND event_id = %s", (event,))
+        run("UPDATE orders SET status = 'completed' WHERE identifier = 'o'")
+        with pytest.raises(psycopg.Error) as refused:
+            run(
+                "INSERT INTO ticket_holders (firstname, lastname, ticket_id, event_id)"
+                " VALUES ('A', 'B', %s, %s)",
+                (ticket, event),
+            )
+        assert refused.value.sqlstate in ("OE101", "23503", "23505")
+
+
+@pytest.mark.parametrize(
+    ("statement", "difference"),
+    [
+        ("DROP TABLE association", "table association is missing"),
+        ("ALTER TABLE orders DROP COLUMN brand", "column orders.brand is missing"),
+        (
+            "ALTER TABLE tickets ALTER COLUMN price TYPE numeric",
+            "column tickets.price is numeric, not double precision",
+        ),
+        ("ALTER TABLE tickets ALTER COLUMN name DROP NOT NULL", "column tickets.name may be NULL"),
+        ("ALTER TABLE users ALTER COLUMN id DROP DEFAULT", "column users.id has no sequence"),
+        (
+            "ALTER TABLE tickets DROP CONSTRAINT name_event_uc",
+            "table tickets has no UNIQUE (name, event_id)",
+        ),
+        (
+            "ALTER TABLE feedback DROP CONSTRAINT feedback_user_id_fkey",
+            "table feedback has no FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE",
+        ),
+        (
+            "ALTER TABLE orders ADD COLUMN own int NOT NULL",
+            "column orders.own is NOT NULL without a default",
+        ),
+    ],
+)
+def test_what_differs_is_refused_by_name(fresh: str, statement: str, difference: str) -> None:
+    assert difference in differences(fresh, statement)
+
+
+def test_all_differences_are_listed_at_once(fresh: str) -> None:
+    statement = "DROP TABLE association; ALTER TABLE orders DROP COLUMN brand, DROP COLUMN last4"
+    assert len(differences(fresh, statement)) == 3
+
+
+def test_an_empty_database_is_refused(empty: str) -> None:
+    assert len(differences(empty, "SELECT 1")) == len(LOADING_ORDER)
+
+
+def test_tables_of_another_owner_are_refused(owned: str, roles: Roles) -> None:
+    with psycopg.connect(owned) as connection:
+        open_event.create(connection, grown=False)
+    with psycopg.connect(roles.superuser(owned)) as connection:
+        connection.execute("ALTER TABLE public.events OWNER TO CURRENT_USER")
+        (user,) = connection.execute("SELECT CURRENT_USER").fetchone() or ()
+    assert differences(owned, "SELECT 1") == [f"table events belongs to {user}"]
+
+
+def test_it_is_adopted_once(fresh: str) -> None:
+    adopt(fresh)
+    with pytest.raises(Refused, match="adopted already"):
+        adopt(fresh)
+
+
+def test_a_migrated_database_is_not_adopted(migrated: str) -> None:
+    with pytest.raises(Refused, match="migrated already"):
+        adopt(migrated)
+
+
+def test_an_upgrader_at_work_is_not_disturbed(fresh: str) -> None:
+    with UpgradeLock(fresh, patience=0), pytest.raises(Refused, match="an upgrader works"):
+        adopt(fresh)
+
+
+@pytest.mark.parametrize("open_event_dsn", [True], indirect=True)
+def test_what_is_allowed_to_differ_is_explained(open_event_dsn: str) -> None:
+    notes = " ".join(adopt(open_event_dsn).notes)
+    assert "key columns are integer" in notes
+    assert "events.show_map" in notes

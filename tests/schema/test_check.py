@@ -1,0 +1,275 @@
+"""One object of each kind is tampered with, and named by the check."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from oeventdb import schema
+from oeventdb.cli import main
+from oeventdb.errors import Refused
+from oeventdb.schema import Difference
+from tests.roles import Roles
+
+FUNCTION = "oeventdb.update_rating(text)"
+AS_RELEASED = "RETURNS numeric LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+HALF_STARS = "feedback_rating_half_stars"
+
+
+def tampered(dsn: str, *statements: str) -> list[Difference]:
+    with psycopg.connect(dsn) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+    with schema.connect(dsn) as connection:
+        return schema.check(connection)
+
+
+def test_a_freshly_migrated_database_is_as_released(migrated: str) -> None:
+    assert tampered(migrated) == []
+
+
+def test_a_database_of_others_is_refused(empty: str) -> None:
+    with pytest.raises(Refused, match="has no ledger"):
+        tampered(empty)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "name", "state", "diff"),
+    [
+        (
+            f"""CREATE OR REPLACE FUNCTION oeventdb.update_rating(rating text) {AS_RELEASED}
+                AS 'BEGIN RETURN 5; END'""",
+            "function",
+            FUNCTION,
+            "altered",
+            "+BEGIN RETURN 5; END",
+        ),
+        (
+            f"ALTER FUNCTION {FUNCTION} VOLATILE",
+            "function",
+            FUNCTION,
+            "altered",
+            "- volatility: immutable\n+ volatility: volatile",
+        ),
+        (
+            f"ALTER FUNCTION {FUNCTION} SET search_path = public",
+            "function",
+            FUNCTION,
+            "altered",
+            "- settings: search_path=pg_catalog, pg_temp\n+ settings: search_path=public",
+        ),
+        (
+            f"ALTER FUNCTION {FUNCTION} SECURITY INVOKER",
+            "function",
+            FUNCTION,
+            "altered",
+            "- security: definer\n+ security: invoker",
+        ),
+        (
+            f"""DROP FUNCTION {FUNCTION};
+                CREATE FUNCTION oeventdb.update_rating(stars text) {AS_RELEASED}
+                AS 'BEGIN RETURN 5; END'""",
+            "function",
+            FUNCTION,
+            "altered",
+            "- arguments: rating text\n+ arguments: stars text",
+        ),
+        (f"DROP FUNCTION {FUNCTION}", "function", FUNCTION, "missing", "- returns: numeric"),
+        (
+            "CREATE FUNCTION oeventdb.own() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function",
+            "oeventdb.own()",
+            "surplus",
+            "+ language: sql",
+        ),
+        (
+            "ALTER TABLE public.ticket_holders DROP CONSTRAINT ticket_event",
+            "constraint",
+            "public.ticket_holders.ticket_event",
+            "missing",
+            "- definition: UNIQUE (ticket_id, event_id, admission_no)",
+        ),
+        (
+            "ALTER TABLE public.feedback ADD CONSTRAINT own CHECK (id > 0)",
+            "constraint",
+            "public.feedback.own",
+            "surplus",
+            "+ definition: CHECK ((id > 0))",
+        ),
+        (
+            f"""ALTER TABLE public.feedback DROP CONSTRAINT {HALF_STARS};
+                ALTER TABLE public.feedback ADD CONSTRAINT {HALF_STARS} CHECK (rating < 9)""",
+            "constraint",
+            "public.feedback.feedback_rating_half_stars",
+            "altered",
+            "+ definition: CHECK ((rating < (9)::numeric))",
+        ),
+        (
+            "ALTER TABLE public.orders DISABLE TRIGGER ALL",
+            "constraint",
+            "public.orders.orders_user_id_fkey",
+            "altered",
+            "- enforced: yes\n+ enforced: no",
+        ),
+        (
+            "ALTER TABLE public.feedback DISABLE TRIGGER feedback_rating",
+            "trigger",
+            "public.feedback.feedback_rating",
+            "altered",
+            "- enabled: yes\n+ enabled: no",
+        ),
+        (
+            "DROP TRIGGER feedback_rating ON public.feedback",
+            "trigger",
+            "public.feedback.feedback_rating",
+            "missing",
+            "- definition: CREATE TRIGGER feedback_rating",
+        ),
+        (
+            "DROP INDEX public.feedback_user_event",
+            "index",
+            "public.feedback_user_event",
+            "missing",
+            "- definition: CREATE UNIQUE INDEX",
+        ),
+        (
+            "CREATE INDEX own ON public.feedback (comment)",
+            "index",
+            "public.own",
+            "surplus",
+            "+ definition: CREATE INDEX own",
+        ),
+        (
+            "ALTER TABLE public.tickets ALTER COLUMN position TYPE bigint",
+            "column",
+            "public.tickets.position",
+            "altered",
+            "- type: integer\n+ type: bigint",
+        ),
+        (
+            "ALTER TABLE public.feedback ALTER COLUMN id DROP IDENTITY",
+            "column",
+            "public.feedback.id",
+            "altered",
+            "- identity: by default",
+        ),
+        (
+            "ALTER TABLE public.tickets ADD COLUMN own int",
+            "column",
+            "public.tickets.own",
+            "surplus",
+            "+ type: integer",
+        ),
+        (
+            "ALTER TABLE public.tickets ENABLE ROW LEVEL SECURITY",
+            "table",
+            "public.tickets",
+            "altered",
+            "- row_security: disabled\n+ row_security: enabled",
+        ),
+        (
+            "CREATE RULE own AS ON DELETE TO public.tickets DO INSTEAD NOTHING",
+            "rule",
+            "public.tickets.own",
+            "surplus",
+            "DO INSTEAD NOTHING",
+        ),
+        (
+            "CREATE POLICY own ON public.tickets USING (id > 0)",
+            "policy",
+            "public.tickets.own",
+            "surplus",
+            "(id > 0)",
+        ),
+        (
+            "ALTER TYPE oeventdb.feedback ADD ATTRIBUTE own int",
+            "type",
+            "oeventdb.feedback",
+            "altered",
+            "own integer",
+        ),
+        (
+            f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO PUBLIC",
+            "grant",
+            f"EXECUTE on function {FUNCTION} to PUBLIC",
+            "surplus",
+            "+ EXECUTE",
+        ),
+        (
+            "GRANT USAGE ON SCHEMA oeventdb_internal TO PUBLIC",
+            "grant",
+            "USAGE on schema oeventdb_internal to PUBLIC",
+            "surplus",
+            "+ USAGE",
+        ),
+        (
+            "GRANT UPDATE ON oeventdb_internal.journal TO PUBLIC",
+            "grant",
+            "UPDATE on table oeventdb_internal.journal to PUBLIC",
+            "surplus",
+            "+ UPDATE",
+        ),
+        (
+            "DROP TABLE oeventdb_internal.progress",
+            "table",
+            "oeventdb_internal.progress",
+            "missing",
+            "- persistence: logged",
+        ),
+    ],
+)
+def test_what_was_tampered_with_is_named(
+    migrated: str, statement: str, kind: str, name: str, state: str, diff: str
+) -> None:
+    found = {(d.kind, d.object): d for d in tampered(migrated, statement)}
+    assert (kind, name) in found, list(found)
+    assert found[kind, name].state == state
+    assert diff in found[kind, name].diff
+
+
+def test_another_owner_is_named(migrated: str, roles: Roles) -> None:
+    role = roles.create("stranger")
+    (found,) = tampered(migrated, f"ALTER FUNCTION {FUNCTION} OWNER TO {role}")
+    assert found.object == FUNCTION
+    assert f"+ owner: {role}" in found.diff
+    with psycopg.connect(migrated) as connection:
+        connection.execute(f"ALTER FUNCTION {FUNCTION} OWNER TO CURRENT_USER".encode())
+
+
+def test_a_recorded_grant_that_was_revoked_is_missing(migrated: str, roles: Roles) -> None:
+    role = roles.create("app")
+    with schema.connect(migrated) as connection:
+        schema.grant(connection, "app", role)
+    assert tampered(migrated) == []
+    (found,) = tampered(migrated, f"REVOKE EXECUTE ON FUNCTION {FUNCTION} FROM {role}")
+    assert (found.kind, found.state) == ("grant", "missing")
+    assert found.object == f"EXECUTE on function {FUNCTION} to {role}"
+
+
+def test_the_command_prints_the_difference_and_exits_3(migrated: str) -> None:
+    tampered(migrated, f"ALTER FUNCTION {FUNCTION} VOLATILE")
+    plain = CliRunner().invoke(main, ["check", "--dsn", migrated])
+    assert plain.exit_code == 3
+    assert plain.stdout.splitlines() == [
+        f"altered function {FUNCTION}",
+        "    - volatility: immutable",
+        "    + volatility: volatile",
+    ]
+    as_json = CliRunner().invoke(main, ["check", "--json", "--dsn", migrated])
+    assert json.loads(as_json.stdout) == [
+        {
+            "object": FUNCTION,
+            "kind": "function",
+            "state": "altered",
+            "diff": "- volatility: immutable\n+ volatility: volatile",
+        }
+    ]
+
+
+def test_the_command_is_content_with_a_fresh_database(migrated: str) -> None:
+    result = CliRunner().invoke(main, ["check", "--json", "--dsn", migrated])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == []

@@ -1,0 +1,77 @@
+"""A database that cannot be reached is one line without secrets."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from oeventdb import schema
+from oeventdb.errors import DatabaseUnreachable
+from tests.roles import Roles
+
+SECRET = "hunter2"
+
+
+def failure(dsn: str) -> str:
+    with pytest.raises(DatabaseUnreachable) as unreachable:
+        schema.connect(dsn)
+    message = str(unreachable.value)
+    assert "\n" not in message
+    assert SECRET not in message
+    assert SECRET not in str(unreachable.value.hint)
+    assert unreachable.value.exit_code == 4
+    return message
+
+
+def test_a_connection_says_who_it_is_and_prepares_nothing(empty: str) -> None:
+    with schema.connect(empty) as connection:
+        assert connection.info.parameter_status("application_name") == "oeventdb"
+        assert connection.prepare_threshold is None
+        assert not connection.autocommit
+    with schema.connect(empty, autocommit=True, prepare_threshold=5) as connection:
+        assert connection.autocommit
+        assert connection.prepare_threshold == 5
+
+
+def test_a_name_in_the_dsn_is_kept(empty: str) -> None:
+    with schema.connect(make_conninfo(empty, application_name="mine")) as connection:
+        assert connection.info.parameter_status("application_name") == "mine"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://me:{SECRET}@localhost:1/db",
+        f"host=localhost port=1 user=me password={SECRET}",
+        "host=/nowhere/at/all",
+    ],
+)
+def test_a_server_that_is_not_there(dsn: str) -> None:
+    assert "failed" in failure(dsn)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [f"postgres:{SECRET}@host", SECRET, f"{SECRET}=1", f"postgresql://h/d?{SECRET}=1", "host='"],
+)
+def test_a_dsn_that_is_none_is_not_repeated(dsn: str) -> None:
+    assert failure(dsn) == "the DSN cannot be read"
+
+
+def test_a_database_that_is_not_there(empty: str) -> None:
+    assert '"nowhere" does not exist' in failure(make_conninfo(empty, dbname="nowhere"))
+
+
+def test_a_role_that_is_not_there(empty: str, roles: Roles) -> None:
+    assert failure(roles.login(empty, f"nobody_{SECRET[:3]}"))
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        failure(f"host=127.0.0.1 port={port} user=me password={SECRET} connect_timeout=2")
+        assert time.monotonic() - started < 30

@@ -1,0 +1,59 @@
+"""Everything works as the ordinary owner of a database, and is refused to others in time."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from oeventdb import schema
+from oeventdb.demo.loading import load
+from oeventdb.errors import Refused
+from tests.legacy.generator import Size, generate
+from tests.roles import Roles
+
+
+def test_an_ordinary_owner_does_everything(owned: str, roles: Roles) -> None:
+    schema.migrate(owned, to="0001")
+    with psycopg.connect(owned) as connection:
+        load(connection, generate(2, Size(events=10, holders=50, feedback=50)))
+    schema.migrate(owned)
+    with schema.connect(owned) as connection:
+        assert schema.check(connection) == []
+        assert schema.status(connection).pending == []
+        for kind in schema.KINDS:
+            assert schema.grant(connection, kind, roles.create(kind)) != []
+    schema.rollback(owned, to="0001")
+    assert schema.migrate(owned)
+
+
+@pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
+def test_a_role_that_owns_nothing_is_refused(owned: str, roles: Roles, attempt: object) -> None:
+    assert callable(attempt)
+    stranger = roles.login(owned, roles.create("stranger"))
+    with pytest.raises(Refused, match="may not create schemas"):
+        attempt(stranger)
+    schema.migrate(owned, to="0002")
+    with pytest.raises(Refused, match="the schema belongs to") as refused:
+        attempt(stranger)
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("connect as ")
+
+
+def test_a_read_only_role_is_refused(owned: str) -> None:
+    dsn = make_conninfo(owned, options="-c default_transaction_read_only=on")
+    with pytest.raises(Refused, match="read-only"):
+        schema.migrate(dsn)
+    with psycopg.connect(owned) as connection:
+        found = connection.execute("SELECT to_regnamespace('oeventdb_internal')").fetchone()
+    assert found == (None,)
+
+
+def test_the_ledger_is_not_for_everybody(owned: str, roles: Roles) -> None:
+    schema.migrate(owned, to="0002")
+    stranger = roles.login(owned, roles.create("stranger"))
+    with schema.connect(stranger) as connection:
+        for look in (schema.status, schema.check):
+            with pytest.raises(Refused, match="may not read the ledger"):
+                look(connection)
+            connection.rollback()

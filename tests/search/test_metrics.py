@@ -1,0 +1,50 @@
+"""The metrics of sync: counters of this process, the lag of the database."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oeventdb import search
+from oeventdb.search.metrics import served
+from tests import samples
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def scrape(port: int) -> dict[str, float]:
+    """Return the metrics by name."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.split() for line in lines if line[0] != "#")}
+
+
+def test_what_is_scraped(db: psycopg.Connection, migrated: str) -> None:
+    samples.event(db)
+    samples.event(db)
+    with served(0, migrated, search.Totals(documents=5, dead=1, errors=2)) as port:
+        found = scrape(port)
+        assert found.pop("oeventdb_sync_lag_seconds") > 0
+        assert found == {
+            "oeventdb_sync_documents_total": 5,
+            "oeventdb_sync_refused_total": 1,
+            "oeventdb_sync_errors_total": 2,
+            "oeventdb_sync_pending": 2,
+            "oeventdb_sync_dead_letters": 0,
+        }
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/else", timeout=10)
+
+
+def test_without_the_database_the_counters_are_still_there() -> None:
+    with served(0, "postgresql://localhost:1/none", search.Totals(documents=5)) as port:
+        assert set(scrape(port)) == {
+            "oeventdb_sync_documents_total",
+            "oeventdb_sync_refused_total",
+            "oeventdb_sync_errors_total",
+        }

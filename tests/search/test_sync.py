@@ -1,0 +1,307 @@
+"""sync: every committed change reaches the index, whatever is killed or away in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from oeventdb import search
+from oeventdb.errors import Refused, SearchUnavailable
+from tests import samples
+from tests.search.test_reindex import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
+
+
+@pytest.fixture
+def live(migrated: str, elastic: Elastic) -> str:
+    """Return the name of an empty live index."""
+    return search.reindex(migrated, elastic.url, alias=elastic.alias).index
+
+
+def once(migrated: str, elastic: Elastic, url: str | None = None) -> search.Totals:
+    """Drain the outbox and make the result visible."""
+    done = search.sync(migrated, url or elastic.url, alias=elastic.alias, once=True, patience=20)
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    return done
+
+
+def lag(db: psycopg.Connection[Any]) -> tuple[int, int]:
+    """Return (pending, dead)."""
+    row = db.execute("SELECT pending, dead FROM oeventdb_internal.search_lag()").fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+@pytest.mark.usefixtures("live")
+def test_every_kind_of_change_reaches_the_index(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    changed, unpublished, soft, hard = (samples.event(db) for _ in range(4))
+    assert once(migrated, elastic).documents == 4
+    assert elastic.documents() == documents(db)
+    db.execute("UPDATE events SET name = 'new' WHERE id = %s", (changed,))
+    db.execute("UPDATE events SET state = 'draft' WHERE id = %s", (unpublished,))
+    db.execute("UPDATE events SET deleted_at = now() WHERE id = %s", (soft,))
+    db.execute("DELETE FROM events WHERE id = %s", (hard,))
+    once(migrated, elastic)
+    assert set(elastic.documents()) == {changed}
+    db.execute("UPDATE events SET state = 'published' WHERE id = %s", (unpublished,))
+    samples.event(db, id=hard, name="back again")
+    once(migrated, elastic)
+    assert set(elastic.documents()) == {changed, unpublished, hard}
+    assert elastic.documents() == documents(db)
+    db.execute("TRUNCATE events CASCADE")
+    once(migrated, elastic)
+    assert elastic.documents() == {}
+    assert lag(db) == (0, 0)
+
+
+@pytest.mark.usefixtures("live")
+def test_many_changes_of_an_event_are_sent_once(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db)
+    for number in range(10):
+        db.execute("UPDATE events SET name = %s", (f"name {number}",))
+    assert lag(db) == (1, 0)
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents()[event][0] == 11
+
+
+@pytest.mark.usefixtures("live")
+def test_a_document_the_index_has_already_is_no_failure(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db)
+    once(migrated, elastic)
+    db.execute("INSERT INTO oeventdb_internal.search_outbox (event_id) VALUES (%s)", (event,))
+    assert once(migrated, elastic).documents == 1
+    assert lag(db) == (0, 0)
+
+
+def test_a_poison_document_is_set_aside_and_its_next_change_tries_again(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    strict = search.Definition({}, {"dynamic": False, "properties": {"name": {"type": "long"}}})
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
+    good, bad = samples.event(db, name="1"), samples.event(db, name="poison")
+    done = once(migrated, elastic)
+    assert (done.documents, done.dead) == (1, 1)
+    assert set(elastic.documents()) == {good}
+    assert lag(db) == (0, 1)
+    letter = db.execute("SELECT event_id, search_version, reason FROM oeventdb_internal.search_dead_letters")
+    event, version, reason = letter.fetchone() or (None, None, "")
+    assert (event, version) == (bad, 1)
+    assert "poison" in reason
+    db.execute("UPDATE events SET name = '2' WHERE id = %s", (bad,))
+    once(migrated, elastic)
+    assert set(elastic.documents()) == {good, bad}
+    assert lag(db) == (0, 0)
+
+
+@pytest.mark.usefixtures("live")
+def test_a_change_during_its_own_sending_stays_in_the_outbox(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    """Taken, then changed again before the acknowledgement, in both orders of the commits."""
+    event = samples.event(db)
+    acknowledge = "SELECT oeventdb_internal.search_acknowledge(ARRAY[%s::bigint], ARRAY[1::bigint])"
+    with psycopg.connect(migrated) as worker, psycopg.connect(migrated) as writer:
+        assert len(worker.execute("SELECT * FROM oeventdb_internal.search_take(10)").fetchall()) == 1
+        writer.execute("SET lock_timeout = '1s'")
+        writer.execute("UPDATE events SET name = 'not committed yet'")
+        assert worker.execute(acknowledge, (event,)).fetchone() == (0,)
+        worker.commit()
+        writer.commit()
+        assert lag(db) == (1, 0)
+        worker.execute("SELECT * FROM oeventdb_internal.search_take(10)")
+        writer.execute("UPDATE events SET name = 'committed'")
+        writer.commit()
+        assert worker.execute(acknowledge, (event,)).fetchone() == (0,)
+        worker.commit()
+        assert lag(db) == (1, 0)
+    once(migrated, elastic)
+    assert elastic.documents() == documents(db)
+
+
+@pytest.mark.usefixtures("live")
+def test_workers_take_different_changes_and_writers_never_wait_for_them(
+    db: psycopg.Connection, migrated: str
+) -> None:
+    for _ in range(4):
+        samples.event(db)
+    take = "SELECT event_id FROM oeventdb_internal.search_take(2)"
+    with psycopg.connect(migrated) as one, psycopg.connect(migrated) as other:
+        first = {row[0] for row in one.execute(take)}
+        second = {row[0] for row in other.execute(take)}
+        assert (len(first), len(second), first & second) == (2, 2, set())
+        db.execute("SET lock_timeout = '1s'")
+        db.execute("UPDATE events SET name = 'while taken'")
+        one.rollback()
+        other.rollback()
+    assert lag(db) == (4, 0)
+
+
+def test_without_an_index_it_says_so(migrated: str, legacy: str, elastic: Elastic) -> None:
+    with pytest.raises(SearchUnavailable, match="no index behind the alias"):
+        once(migrated, elastic)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    with pytest.raises(Refused, match="captures no changes"):
+        search.sync(legacy, elastic.url, alias=elastic.alias, once=True)
+
+
+@pytest.mark.usefixtures("live")
+def test_dropped_connections_lose_nothing(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, many: int
+) -> None:
+    turn = iter(range(1_000_000))
+    proxy.verdict = lambda chunk: None if b"/_bulk" in chunk[:200] and next(turn) % 2 == 0 else True
+    once(migrated, elastic, proxy.url)
+    assert proxy.cuts >= 3
+    assert elastic.documents() == documents(db)
+    assert len(elastic.documents()) == many
+    assert lag(db) == (0, 0)
+
+
+@contextmanager
+def running(migrated: str, elastic: Elastic, url: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run the command as a process of its own."""
+    command = [sys.executable, "-m", "oeventdb", "sync", "-v", "--dsn", migrated, "--workers", "2"]
+    environment = {
+        **os.environ,
+        "OEVENTDB_ALIAS": elastic.alias,
+        "OEVENTDB_ELASTICSEARCH_URL": url or elastic.url,
+    }
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def until(condition: Any, seconds: float = 20) -> float:
+    """Wait for a condition; return the seconds it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+@pytest.mark.usefixtures("live")
+def test_an_idle_worker_is_woken_and_stops_on_sigterm(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    with running(migrated, elastic) as process:
+        samples.event(db)
+        until(lambda: lag(db) == (0, 0))
+        for _ in range(3):
+            time.sleep(0.3)
+            samples.event(db)
+            assert until(lambda: lag(db) == (0, 0)) < 2
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert "synced documents=1 " in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("live")
+def test_killed_workers_lose_nothing(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, many: int
+) -> None:
+    sent = threading.Event()
+
+    def hold(chunk: bytes) -> bool:
+        if b"/_bulk" in chunk[:200]:
+            sent.set()
+            proxy.flowing.clear()
+        return True
+
+    proxy.verdict = hold
+    with running(migrated, elastic, proxy.url) as process:
+        assert sent.wait(30)
+        process.kill()
+    proxy.flowing.set()
+    assert lag(db)[0] == many
+    once(migrated, elastic)
+    assert elastic.documents() == documents(db)
+
+
+@pytest.mark.usefixtures("live")
+def test_lost_database_sessions_are_renewed(db: psycopg.Connection, migrated: str, elastic: Elastic) -> None:
+    with running(migrated, elastic) as process:
+        samples.event(db)
+        until(lambda: lag(db) == (0, 0))
+        db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        samples.event(db)
+        until(lambda: lag(db) == (0, 0))
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert said.count("synced documents=1 ") == 2
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.documents() == documents(db)
+
+
+@pytest.mark.usefixtures("many")
+def test_changes_while_an_index_is_built_are_in_it_when_it_goes_live(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, live: str
+) -> None:
+    """Deletions as well, and with workers that have acknowledged them to the old index already."""
+    events = [row[0] for row in db.execute("SELECT id FROM events ORDER BY id LIMIT 4")]
+
+    def write(_: str, done: int, *__: object) -> None:
+        if done and events:
+            changed, deleted, unpublished, soft = events
+            events.clear()
+            db.execute("UPDATE events SET name = 'changed' WHERE id = %s", (changed,))
+            db.execute("DELETE FROM events WHERE id = %s", (deleted,))
+            db.execute("UPDATE events SET state = 'draft' WHERE id = %s", (unpublished,))
+            db.execute("UPDATE events SET deleted_at = now() WHERE id = %s", (soft,))
+            samples.event(db, name="new")
+            search.sync(migrated, elastic.url, alias=elastic.alias, once=True)
+            samples.event(db, name="new, and not synced")
+
+    done = search.reindex(migrated, elastic.url, alias=elastic.alias, body_bytes=100_000, progress=write)
+    assert not events
+    assert elastic.behind() == [done.index] != [live]
+    assert elastic.documents() == documents(db)
+    assert lag(db) == (0, 0)
+
+
+@pytest.mark.usefixtures("live")
+def test_a_batch_under_way_ends_before_the_swap(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db)
+    with psycopg.connect(migrated) as worker:
+        worker.execute("SELECT * FROM oeventdb_internal.search_take(10)")
+        before = elastic.behind()
+        thread = threading.Thread(target=lambda: search.reindex(migrated, elastic.url, alias=elastic.alias))
+        thread.start()
+        until(
+            lambda: db.execute(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ).fetchall()
+        )
+        assert elastic.behind() == before
+        worker.commit()
+        thread.join(30)
+        assert elastic.behind() != before
+    assert elastic.documents() == documents(db)
