@@ -1,0 +1,1 @@
+"""Benchmarks: each prints ratios against its rival, measured in the same run."""
