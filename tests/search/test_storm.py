@@ -16,8 +16,6 @@ from tests.search.proxy import let_pass
 from tests.search.storm import EVENTS, LONG, SECONDS, Rebuilder, Searcher, Workers, Writer, change_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from oeventdb.servers.elasticsearch import Search
     from oeventdb.servers.postgres import Postgres
     from tests.search.elastic import Elastic
@@ -27,60 +25,91 @@ WRITERS = 8
 SEED = int(os.environ.get("OEVENTDB_STORM_SEED", "7"))
 
 
+class Troubles:
+    """What goes wrong, one thing after the other."""
+
+    def __init__(
+        self, dsn: str, workers: Workers, proxy: Proxy, postgres: Postgres, engine: Search, searcher: Searcher
+    ) -> None:
+        self._dsn = dsn
+        self._workers = workers
+        self._proxy = proxy
+        self._postgres = postgres
+        self._engine = engine
+        self._searcher = searcher
+        self._chance = random.Random(SEED)
+        self.changed_at_once = 0
+
+    def pass_over(self, seconds: float) -> None:
+        """Have one after the other for so long."""
+        until = time.monotonic() + seconds
+        troubles = [
+            self._change_all,
+            self._kill,
+            self._cut,
+            self._hold,
+            self._restart_elasticsearch,
+            self._restart_postgresql,
+            self._kill,
+            self._end_sessions,
+        ]
+        for trouble in itertools.cycle(troubles):
+            time.sleep(self._chance.random() * (2 if LONG else 0.3))
+            if time.monotonic() > until:
+                return
+            trouble()
+
+    def _change_all(self) -> None:
+        self.changed_at_once = max(self.changed_at_once, change_all(self._dsn))
+
+    def _kill(self) -> None:
+        self._workers.kill_one(self._chance)
+
+    def _cut(self) -> None:
+        self._proxy.verdict = lambda _: None
+        time.sleep(0.7)
+        self._proxy.verdict = let_pass
+
+    def _hold(self) -> None:
+        self._proxy.flowing.clear()
+        time.sleep(0.7)
+        self._proxy.flowing.set()
+
+    def _restart_elasticsearch(self) -> None:
+        # it takes longer than the short storm
+        if LONG and self._engine.local is not None:
+            with self._searcher.resting():
+                self._engine.local.stop()
+                self._engine.local.start()
+
+    def _restart_postgresql(self) -> None:
+        if self._postgres.local is not None:
+            self._postgres.local.stop()
+            self._postgres.local.start()
+
+    def _end_sessions(self) -> None:
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 def test_after_the_storm_the_index_equals_the_database(
     migrated: str, elastic: Elastic, proxy: Proxy, postgres: Postgres, search_server: Search
 ) -> None:
-    chance = random.Random(SEED)
     search.reindex(migrated, elastic.url, alias=elastic.alias)
     stop = threading.Event()
     writers = [Writer(migrated, stop, SEED * 100 + number) for number in range(WRITERS)]
     searcher = Searcher(elastic, stop)
     rebuilder = Rebuilder(migrated, elastic, [elastic.url, proxy.url], stop)
     workers = Workers(migrated, elastic, proxy.url)
-    changed_at_once = [0]
-
-    def cut() -> None:
-        proxy.verdict = lambda _: None
-        time.sleep(0.7)
-        proxy.verdict = let_pass
-
-    def hold() -> None:
-        proxy.flowing.clear()
-        time.sleep(0.7)
-        proxy.flowing.set()
-
-    def restart_postgresql() -> None:
-        if postgres.local is not None:
-            postgres.local.stop()
-            postgres.local.start()
-
-    def restart_elasticsearch() -> None:
-        # it takes longer than the short storm
-        if LONG and search_server.local is not None:
-            with searcher.resting():
-                search_server.local.stop()
-                search_server.local.start()
-
-    troubles: list[Callable[[], None]] = [
-        lambda: changed_at_once.append(change_all(migrated)),
-        lambda: workers.kill_one(chance),
-        cut,
-        hold,
-        restart_elasticsearch,
-        restart_postgresql,
-        lambda: workers.kill_one(chance),
-        lambda: _end_sessions(migrated),
-    ]
+    troubles = Troubles(migrated, workers, proxy, postgres, search_server, searcher)
     threads = (*writers, searcher, rebuilder)
     try:
         for thread in threads:
             thread.start()
-        until = time.monotonic() + SECONDS
-        for trouble in itertools.cycle(troubles):
-            time.sleep(chance.random() * (2 if LONG else 0.3))
-            if time.monotonic() > until:
-                break
-            trouble()
+        troubles.pass_over(SECONDS)
     finally:
         stop.set()
         for thread in threads:
@@ -88,7 +117,7 @@ def test_after_the_storm_the_index_equals_the_database(
         workers.kill()
     assert not any(thread.is_alive() for thread in threads)
     assert rebuilder.rebuilt >= 1
-    assert max(changed_at_once) > 0.9 * EVENTS
+    assert troubles.changed_at_once > 0.9 * EVENTS
     assert sum(writer.written for writer in writers) > 100
     assert searcher.asked > 20
     assert searcher.wrong == []
@@ -123,11 +152,3 @@ def differing(connection: psycopg.Connection, elastic: Elastic) -> list[int]:
         """
     )
     return [event_id for (event_id,) in rows]
-
-
-def _end_sessions(dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
