@@ -47,8 +47,8 @@ _MIXED = """\
 BEGIN;
 SELECT * FROM public.events WHERE id = :id;
 UPDATE public.events SET
-    name = CASE :kind WHEN 1 THEN 'Renamed ' || random() ELSE name END,
-    logo_url = CASE :kind WHEN 2 THEN 'logo ' || random() ELSE logo_url END
+    name = CASE :kind::int WHEN 1 THEN 'Renamed ' || random() ELSE name END,
+    logo_url = CASE :kind::int WHEN 2 THEN 'logo ' || random() ELSE logo_url END
 WHERE id = :id;
 COMMIT;"""
 
