@@ -49,10 +49,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _throughput(dsn: str, elastic: Elastic, events: int, rounds: int) -> None:
-    elastic.clear()
-    search.reindex(dsn, elastic.url, alias=elastic.ALIAS)
     definition = search.load()
     elastic.create({"settings": {"index": definition.settings}, "mappings": definition.mappings})
+    search.reindex(dsn, elastic.url, alias=elastic.ALIAS)
     # the first pass fills the rival's index and warms both up
     post(elastic, _rendered(dsn, events))
     raw, ours = [], []
