@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _AT_LEAST = 0.8
 _LATENCY = 1.0
 _CHANGES = 200
+_WARM_UP = 4
+"""Rounds before those that count: Elasticsearch compiles its hot code while it works."""
 
 _LINES = "SELECT lines FROM oeventdb_internal.search_bulk(0, %s)"
 
@@ -52,17 +54,16 @@ def _throughput(dsn: str, elastic: Elastic, events: int, rounds: int) -> None:
     definition = search.load()
     elastic.create({"settings": {"index": definition.settings}, "mappings": definition.mappings})
     search.reindex(dsn, elastic.url, alias=elastic.ALIAS)
-    # the first pass fills the rival's index and warms both up
     post(elastic, _rendered(dsn, events))
     raw, ours = [], []
-    for number in range(rounds + 1):
-        _scratch.execute(dsn, f"UPDATE public.events SET name = name || ' {number}'", "VACUUM ANALYZE")
+    for number in range(1 - _WARM_UP, rounds + 1):
+        _scratch.execute(dsn, f"UPDATE public.events SET name = 'Conference ' || id || ' {number}'", "VACUUM ANALYZE")
         whole = _rendered(dsn, events)
         if number % 2:
             theirs, own = post(elastic, whole), _sync(dsn, elastic, events)
         else:
             own, theirs = _sync(dsn, elastic, events), post(elastic, whole)
-        if number:
+        if number > 0:
             raw.append(theirs)
             ours.append(own)
             print(
