@@ -65,6 +65,7 @@ class Client:
     feedback: dict[int, str] = field(default_factory=dict)
     quantities: dict[int, int | None] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=dict)
+    codes: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     done: int = 0
@@ -216,14 +217,16 @@ class Client:
     def make_code(self) -> None:
         """A code is made with a text of ticket ids, some worth more than the ticket."""
         if self.names_ticket_texts.is_set():
-            self._one(
+            tickets = self._ticket(), self._ticket()
+            code = self._one(
                 "INSERT INTO discount_codes (code, type, value, used_for, event_id, tickets)"
                 " VALUES (%s, 'amount', %s, 'ticket', %s, %s) RETURNING id",
                 f"code {self.random.randrange(50)}",
                 self.random.choice([3, 30]),
                 self.random.choice(self._own(60)),
-                f"{self._ticket()},{self._ticket()}",
+                "{},{}".format(*tickets),
             )
+            self.codes[code] = tickets
 
     def change_code(self) -> None:
         """A code gets another text of ticket ids."""
@@ -235,12 +238,13 @@ class Client:
             )
 
     def delete_code(self) -> None:
-        """The codes made here are deleted."""
-        self._one(
-            "DELETE FROM discount_codes WHERE id > 1000000 AND id %% %s = %s RETURNING id",
-            CLIENTS,
-            self.number,
-        )
+        """A code that was made here is deleted; tickets that it covers and nobody holds go with it."""
+        if self.codes:
+            code = self.random.choice(list(self.codes))
+            if self._one("DELETE FROM discount_codes WHERE id = %s RETURNING id", code):
+                for ticket in self.codes.pop(code):
+                    if self._one("SELECT id FROM tickets WHERE id = %s", ticket) is None:
+                        self.quantities.pop(ticket, None)
 
     _ACTIONS = (
         *(3 * (add_holder,)),
