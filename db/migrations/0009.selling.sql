@@ -1585,56 +1585,13 @@ CALL oeventdb_internal.free_dead_admissions();
 
 DROP PROCEDURE IF EXISTS oeventdb_internal.free_dead_admissions();
 
--- What live orders have used of limited codes, as far as the limit goes; older orders come first. Old codes may break their constraints, which
--- are not asked about this column.
+-- From here on orders count; those that are there already follow below, as no order has seats of a code yet.
 DO $$
-DECLARE
-    v_names text[];
-    v_definitions text[];
-    v_name text;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.orders'::regclass AND tgname = 'order_code_uses'
     ) THEN
         LOCK TABLE public.orders, public.discount_codes, public.access_codes IN SHARE ROW EXCLUSIVE MODE;
-        UPDATE public.orders AS o SET discount_seats = n.seats
-        FROM (
-            SELECT s.order_id, GREATEST(LEAST(s.seats, s.tickets_number - s.before), 0)::integer AS seats
-            FROM (
-                SELECT u.order_id, u.seats, u.tickets_number,
-                    COALESCE(pg_catalog.sum(u.seats) OVER (
-                        PARTITION BY u.discount_code_id ORDER BY u.order_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                    ), 0) AS before
-                FROM (
-                    SELECT d.id AS order_id, c.id AS discount_code_id, c.tickets_number, pg_catalog.count(*) AS seats
-                    FROM public.orders AS d
-                    INNER JOIN public.discount_codes AS c ON c.id = d.discount_code_id AND c.tickets_number IS NOT NULL
-                    INNER JOIN public.ticket_holders AS h ON h.order_id = d.id
-                    INNER JOIN public.tickets AS t ON t.id = h.ticket_id AND t.discount_code_id = c.id
-                    WHERE oeventdb_internal.order_is_live(d.status)
-                    GROUP BY d.id, c.id, c.tickets_number
-                ) AS u
-            ) AS s
-        ) AS n
-        WHERE n.order_id = o.id;
-        SELECT pg_catalog.array_agg(c.conname), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
-        INTO v_names, v_definitions
-        FROM pg_catalog.pg_constraint AS c
-        WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND c.conname <> 'discount_codes_used_number';
-        FOREACH v_name IN ARRAY v_names LOOP
-            EXECUTE pg_catalog.format('ALTER TABLE public.discount_codes DROP CONSTRAINT %I', v_name);
-        END LOOP;
-        UPDATE public.discount_codes AS c SET used_number = n.seats
-        FROM (
-            SELECT d.discount_code_id, pg_catalog.sum(d.discount_seats) AS seats
-            FROM public.orders AS d WHERE d.discount_seats > 0 GROUP BY d.discount_code_id
-        ) AS n
-        WHERE n.discount_code_id = c.id;
-        FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
-            EXECUTE pg_catalog.format(
-                'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
-            );
-        END LOOP;
         CREATE TRIGGER order_code_uses
             AFTER UPDATE OF status, discount_code_id, discount_seats, access_code_id, access_seats ON public.orders FOR EACH ROW
             -- spelled out: a condition is evaluated as the writer, who may call no function of ours
@@ -1664,3 +1621,75 @@ BEGIN
     END IF;
 END
 $$;
+
+-- What live orders have used of limited codes, as far as the limit goes; older orders come first. A code whose definition breaks a rule cannot be
+-- written, and is not counted: who cancels one of its orders would be refused for it.
+CREATE OR REPLACE PROCEDURE oeventdb_internal.count_code_uses()
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    v_task CONSTANT text := '0009.selling: uses of codes';
+    v_from bigint;
+    v_last bigint;
+    v_to bigint;
+    v_order record;
+    v_left bigint;
+    v_failures integer := 0;
+BEGIN
+    INSERT INTO oeventdb_internal.progress (task, done, total, unit)
+    SELECT v_task, 0, COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
+    ON CONFLICT (task) DO NOTHING;
+    COMMIT;
+    LOOP
+        PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
+        PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
+        BEGIN
+            SELECT p.done, p.total INTO v_from, v_last FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
+            v_to := NULL;
+            FOR v_order IN
+                SELECT o.id, o.discount_code_id FROM public.orders AS o
+                INNER JOIN public.discount_codes AS c ON c.id = o.discount_code_id AND c.tickets_number IS NOT NULL
+                WHERE o.id > v_from AND o.id <= v_last
+                    AND o.discount_seats IS NULL AND oeventdb_internal.order_is_live(o.status)
+                ORDER BY o.id LIMIT 50
+                FOR NO KEY UPDATE OF o
+            LOOP
+                v_to := v_order.id;
+                BEGIN
+                    SELECT GREATEST(c.tickets_number - c.used_number, 0) INTO v_left FROM public.discount_codes AS c
+                    WHERE c.id = v_order.discount_code_id FOR NO KEY UPDATE;
+                    UPDATE public.orders AS o SET discount_seats = s.seats
+                    FROM (
+                        SELECT LEAST(pg_catalog.count(*), v_left)::integer AS seats
+                        FROM public.ticket_holders AS h
+                        INNER JOIN public.tickets AS t ON t.id = h.ticket_id AND t.discount_code_id = v_order.discount_code_id
+                        WHERE h.order_id = v_order.id
+                        HAVING pg_catalog.count(*) > 0
+                    ) AS s
+                    WHERE o.id = v_order.id;
+                EXCEPTION WHEN check_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+            UPDATE oeventdb_internal.progress AS p SET done = COALESCE(v_to, v_last), updated_at = pg_catalog.now()
+            WHERE p.task = v_task;
+            v_failures := 0;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            -- somebody holds one of these rows: let go of the others before trying again
+            v_failures := v_failures + 1;
+            IF v_failures > 1000 THEN
+                RAISE;
+            END IF;
+        END;
+        COMMIT;
+        EXIT WHEN v_to IS NULL AND v_failures = 0;
+        PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
+    END LOOP;
+    DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
+    COMMIT;
+END
+$procedure$;
+
+CALL oeventdb_internal.count_code_uses();
+
+DROP PROCEDURE IF EXISTS oeventdb_internal.count_code_uses();

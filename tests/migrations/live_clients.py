@@ -39,10 +39,11 @@ INSERT INTO feedback (id, rating, comment, user_id, event_id)
 SELECT g, (ARRAY['5', '4.5', '4.0', '3', 'great!', '', ' 4 ', '2.25', '9'])[1 + g %% 9], 'as it was',
     1 + g %% 400, 1 + g %% 60
 FROM generate_series(1, %(rows)s::int) AS g;
-INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets)
-SELECT g, 'code ' || g %% 40, 'percent', 10, 'ticket', 1 + (g - 1) %% 60,
-    (1 + (g - 1) %% 60) || ', ' || (61 + (g - 1) %% 60) || ',nonsense'
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets, tickets_number)
+SELECT g, 'code ' || g %% 40, 'percent', CASE WHEN g %% 10 = 0 THEN 150 ELSE 10 END, 'ticket', 1 + (g - 1) %% 60,
+    (1 + (g - 1) %% 60) || ', ' || (61 + (g - 1) %% 60) || ',nonsense', (ARRAY[3, 100, NULL])[1 + g %% 3]
 FROM generate_series(1, 200) AS g;
+UPDATE orders SET discount_code_id = 1 + (id - 1) %% 60 WHERE id %% 3 <> 0;
 SELECT setval(pg_get_serial_sequence(t, 'id'), 1000000) FROM unnest(
     ARRAY['events', 'tickets', 'orders', 'ticket_holders', 'feedback', 'discount_codes']
 ) AS t;
