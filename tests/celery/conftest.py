@@ -18,9 +18,7 @@ import psycopg
 import pytest
 from celery import Celery
 
-from oeventdb.errors import OperationError
-from tests.celery.redis import redis_server
-from tests.conftest import Databases, missing
+from tests.conftest import Databases
 from tests.search.elastic import Elastic
 from tests.search.proxy import Proxy, Verdict, let_pass
 
@@ -85,9 +83,10 @@ class Stage:
             if popen.poll() is None:
                 process.kill()
 
-    def worker(self, **environment: str) -> AbstractContextManager[Process]:
-        """Run a worker of two processes."""
-        return self.celery("worker", "--concurrency=2", "--without-gossip", "--without-mingle", **environment)
+    def worker(self, queue: str = "celery", **environment: str) -> AbstractContextManager[Process]:
+        """Run a worker of two processes for a queue: the usual one, or one of its own."""
+        alone = ("--without-gossip", "--without-mingle", f"--queues={queue}", f"--hostname={queue}@%h")
+        return self.celery("worker", "--concurrency=2", *alone, **environment)
 
     @contextmanager
     def hold(self) -> Iterator[threading.Event]:
@@ -121,24 +120,18 @@ def stage(
     databases: Databases,
     migrated_template: str,
     elasticsearch: str,
+    redis: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """Return the servers and a database of this module."""
-    try:
-        finding = redis_server()
-        broker = finding.__enter__()
-    except OperationError as error:
-        missing(error)
-        raise
     parts = urllib.parse.urlsplit(elasticsearch)
     assert parts.hostname is not None
     elastic = Elastic(elasticsearch, f"test{uuid.uuid4().hex[:12]}")
     dsn = databases.create(migrated_template)
     try:
         with Proxy(parts.hostname, parts.port or 80) as proxy:
-            yield Stage(broker, dsn, elastic, proxy, tmp_path_factory.mktemp("celery"))
+            yield Stage(redis, dsn, elastic, proxy, tmp_path_factory.mktemp("celery"))
     finally:
-        finding.__exit__(None, None, None)
         elastic.clear()
         databases.drop(dsn)
 

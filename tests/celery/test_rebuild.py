@@ -115,14 +115,14 @@ def test_killed_in_the_middle_it_leaves_the_live_index_and_is_run_again(
 ) -> None:
     live = search.reindex(stage.dsn, stage.elastic.url, alias=stage.elastic.alias).index
     samples.event(connection)
-    with stage.worker(VISIBILITY_TIMEOUT="1") as worker:
+    with stage.worker("doomed", VISIBILITY_TIMEOUT="1") as worker:
         with stage.hold() as begun:
-            result = app.send_task(TASK)
+            result = app.send_task(TASK, queue="doomed")
             assert begun.wait(SOON)
             worker.kill()
         assert stage.elastic.behind() == [live]
         assert not result.ready()
-    with stage.worker(VISIBILITY_TIMEOUT="1"):
+    with stage.worker("doomed", VISIBILITY_TIMEOUT="1"):
         done = result.get(timeout=SOON)
     assert stage.elastic.behind() == [done["index"]] != [live]
     assert sorted(stage.elastic.indices()) == sorted([live, done["index"]])

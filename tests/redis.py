@@ -9,14 +9,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from oeventdb.errors import OperationError
 
 
+@dataclass(frozen=True)
+class Redis:
+    """A running server: its URL as Celery takes it, and what it is in words."""
+
+    url: str
+    description: str
+
+
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """Yield the URL of a server that is gone afterwards; raise OperationError where none is installed."""
+def redis_server() -> Iterator[Redis]:
+    """Yield a server that is gone afterwards; raise OperationError where none is installed."""
     program = shutil.which("redis-server")
     if program is None:
         raise OperationError("no Redis", hint="install redis-server")
@@ -30,11 +39,16 @@ def redis_server() -> Iterator[str]:
     )
     try:
         _wait_until_ready(path, process)
-        yield f"redis+socket://{path}"
+        yield Redis(f"redis+socket://{path}", f"Redis {_version(program)} of this machine")
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _version(program: str) -> str:
+    done = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    return done.stdout.partition("v=")[2].split()[0]
 
 
 def _wait_until_ready(path: Path, process: subprocess.Popen[bytes]) -> None:
