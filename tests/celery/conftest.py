@@ -86,7 +86,7 @@ class Stage:
     def worker(self, queue: str = "celery", **environment: str) -> AbstractContextManager[Process]:
         """Run a worker of two processes for a queue: the usual one, or one of its own."""
         alone = ("--without-gossip", "--without-mingle", f"--queues={queue}", f"--hostname={queue}@%h")
-        return self.celery("worker", "--concurrency=2", *alone, **environment)
+        return self.celery("worker", "--concurrency=2", "--loglevel=info", *alone, **environment)
 
     @contextmanager
     def hold(self) -> Iterator[threading.Event]:

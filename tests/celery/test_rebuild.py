@@ -86,7 +86,8 @@ def test_an_elasticsearch_that_refuses_fails_the_task_with_one_line(
         refused = failure(result)
     assert isinstance(refused, SearchUnavailable)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ refuses these credentials \(HTTP 401\) .*", str(refused))
-    until(lambda: f"was not rebuilt: {refused}\n" in worker.said())
+    until(lambda: re.search(rf"\[{result.id}\] raised \w+: ", worker.said()))
+    assert f"was not rebuilt: {refused}\n" in worker.said()
     assert "Traceback" not in worker.said()
     assert stage.elastic.behind() == live
     assert_no_secret(worker, result)
