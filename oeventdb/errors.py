@@ -346,3 +346,7 @@ class SearchUnavailable(OperationError):
 
     exit_code = 5
     kind = "elasticsearch"
+
+
+class SearchUnreachable(SearchUnavailable):
+    """Elasticsearch did not answer, or was too busy to: the same request may succeed later."""

@@ -75,6 +75,24 @@ def elasticsearch(request: pytest.FixtureRequest) -> Iterator[str]:
         finding.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="session")
+def redis(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of this run's Redis, started from the program that is installed."""
+    from tests.redis import redis_server
+
+    starting = redis_server()
+    try:
+        server = starting.__enter__()
+    except OperationError as error:
+        _missing(error)
+        raise
+    _say(request, server.description)
+    try:
+        yield server.url
+    finally:
+        starting.__exit__(None, None, None)
+
+
 class Databases:
     """Makes databases on a server, and drops those it made.
 
