@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -44,7 +45,7 @@ def main(port: int, elasticsearch_url: str | None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with (
-            socket.create_server((HOST, port)) as listening,
+            _listen(port) as listening,
             stage(elasticsearch_url=elasticsearch_url) as servers,
             ThreadPoolExecutor(1) as background,
             ConnectionPool(_prepare(servers.dsn), min_size=1, max_size=8, timeout=5, kwargs=LIMITS) as pool,
@@ -58,8 +59,15 @@ def main(port: int, elasticsearch_url: str | None) -> None:
             click.echo("closing")
     except OperationError as error:
         raise click.ClickException(f"{error} ({error.hint})" if error.hint else str(error)) from error
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
     except OSError as error:
-        raise click.ClickException(f"port {port}: {error.strerror}; choose another with --port") from error
+        raise click.ClickException(
+            f"port {port}: {os.strerror(error.errno or 0)}; choose another with --port"
+        ) from error
 
 
 def _prepare(dsn: str) -> str:

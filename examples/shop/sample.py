@@ -24,7 +24,7 @@ ORGANIZERS = ("Grace", "Barbara")
 """Each organizes every second conference."""
 
 _YEAR = timedelta(weeks=52)
-_PAST_ORDERS = (2, 1, 0, 3, 1, 2, 4, 0, 1, 3, 2, 1)
+PAST_ORDERS = (2, 1, 0, 3, 1, 2, 4, 0, 1, 3, 2, 1)
 """Of the first conference, by day, up to yesterday."""
 
 
@@ -112,7 +112,7 @@ def _tickets(conference: dict[str, Any], now: datetime) -> Iterator[dict[str, An
     rate = CURRENCIES[conference["country"]][1]
     for name, kind, quantity, euros, is_hidden in (
         ("Conference", "paid", 40, 99, False),
-        ("Workshop", "paid", 5, 149.5, False),
+        ("Workshop", "paid", 5, 149, False),
         ("Community", "free", 3, 0, False),
         ("Speaker", "free", 5, 0, True),
     ):
@@ -133,7 +133,7 @@ def _sell_some(connection: psycopg.Connection[Any], event_id: int) -> None:
     """Sell seats of an event on the days before today, for its organizers' page."""
     client = Client(connection)
     seats = [ticket.id for ticket in client.event_tickets(event_id=event_id)][:2]
-    for days_ago, orders in zip(range(len(_PAST_ORDERS), 0, -1), _PAST_ORDERS, strict=True):
+    for days_ago, orders in zip(range(len(PAST_ORDERS), 0, -1), PAST_ORDERS, strict=True):
         for number in range(orders):
             ticket_id = seats[1] if (days_ago, number) in ((9, 0), (6, 1)) else seats[0]
             order = client.place_order(
