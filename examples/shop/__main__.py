@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -22,7 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from examples.shop import sample
 from examples.shop.app import create_app
-from examples.shop.finder import Finder
+from examples.shop.finder import STARTING, Finder
 from oeventdb import Client, schema
 from oeventdb.demo.stage import stage
 from oeventdb.errors import OperationError
@@ -42,6 +43,8 @@ LIMITS = {
 )
 def main(port: int, elasticsearch_url: str | None) -> None:
     """Sell tickets of real conferences on http://127.0.0.1:PORT until Ctrl-C."""
+    # that a request waits for a thread for a moment is no news
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with (
@@ -56,7 +59,7 @@ def main(port: int, elasticsearch_url: str | None) -> None:
             background.submit(finder.start, servers)
             click.echo(f"{servers.postgresql}; the shop is open: http://{HOST}:{listening.getsockname()[1]}/")
             waitress.serve(app, sockets=[listening], threads=8, _quiet=True)
-            click.echo("closing")
+            click.echo("closing, once Elasticsearch has started" if finder.notice == STARTING else "closing")
     except OperationError as error:
         raise click.ClickException(f"{error} ({error.hint})" if error.hint else str(error)) from error
 

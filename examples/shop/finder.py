@@ -10,12 +10,14 @@ from oeventdb.errors import OperationError, SearchUnavailable
 from oeventdb.flask.search import Find
 from oeventdb.search import Found
 
+STARTING = "Search is still starting."
+
 
 class Finder:
     """What the blueprint asks for events; ``notice`` says why it cannot answer, if it cannot."""
 
     def __init__(self) -> None:
-        self.notice: str | None = "Search is still starting."
+        self.notice: str | None = STARTING
         self._find: Find | None = None
 
     def __call__(self, query: str, *, limit: int) -> Found:

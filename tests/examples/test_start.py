@@ -68,7 +68,7 @@ def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: st
             process.send_signal(signal.SIGINT)
             told, problems = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, problems
-    assert "closing" in told
+    assert told == "closing\n"
     assert problems == ""
 
 
