@@ -31,7 +31,7 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
             reporter.write_line(f"using {description}")
 
 
-def _missing(error: OperationError) -> None:
+def missing(error: OperationError) -> None:
     """Skip for want of a server, or fail where the environment says that they must be there."""
     reason = f"{error} ({error.hint})" if error.hint else str(error)
     if os.environ.get("OEVENTDB_REQUIRE_SERVERS") == "1":
@@ -48,7 +48,7 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
         finding = find_postgres(explicit, programs=programs)
         server = finding.__enter__()
     except OperationError as error:
-        _missing(error)
+        missing(error)
         raise
     _say(request, server.description)
     try:
@@ -66,7 +66,7 @@ def elasticsearch(request: pytest.FixtureRequest) -> Iterator[str]:
     try:
         server = finding.__enter__()
     except OperationError as error:
-        _missing(error)
+        missing(error)
         raise
     _say(request, server.description)
     try:
