@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psycopg
 
@@ -279,7 +279,7 @@ def translate(exc: BaseException) -> BaseException:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None, None, None]:
     """Raise domain errors for the database errors of the block.
 
     For raw writes, and around ``commit()`` where a constraint is deferred::
@@ -310,7 +310,7 @@ def _json_object(text: str | None) -> dict[str, Any]:
         value = json.loads(text or "{}")
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 class OperationError(Exception):

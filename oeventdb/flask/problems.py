@@ -121,7 +121,9 @@ _TITLES = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    412: "Precondition failed",
     413: "Request too large",
     415: "Unsupported media type",
-    503: "Database unreachable",
+    422: "Unprocessable",
+    503: "Service unavailable",
 }
