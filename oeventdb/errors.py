@@ -27,7 +27,7 @@ from oeventdb.constraints import RULES
 class Error(Exception):
     """A rule of the database refused the operation; nothing was changed by it."""
 
-    sqlstate: ClassVar[str] = "OE000"
+    sqlstate: str = "OE000"
     """The code of this class of errors, also where a bare constraint refused."""
 
     exit_code: ClassVar[int] = 1
@@ -268,14 +268,17 @@ def translate(exc: BaseException) -> BaseException:
         known = CONSTRAINTS.get(diag.constraint_name or "")
         if known:
             error, hint = known.error, known.rule
-    if error is None:
+    if error is None and not cause.sqlstate.startswith("OE"):
         return exc
-    return error(
+    refusal = (error or Error)(
         diag.message_primary or str(cause),
         detail=_json_object(diag.message_detail),
         hint=hint,
         constraint=diag.constraint_name,
     )
+    if error is None:  # a rule of a later release: its name is unknown here, its code is not
+        refusal.sqlstate = cause.sqlstate
+    return refusal
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def _kind(pointer: str) -> str:
 
 
 def _title(code: str) -> str:
-    return errors.ERRORS[code].name().replace("_", " ").capitalize()
+    return errors.ERRORS.get(code, Error).name().replace("_", " ").capitalize()
 
 
 _TITLES = {
