@@ -54,13 +54,13 @@ def _renew(db: psycopg.Connection, function: tuple[str, str, str, str, int, list
     db.execute(f"ALTER FUNCTION {signature} SET SCHEMA older".encode())
     novelty = ", ".join(part for part in (arguments, "novelty text DEFAULT 'new'") if part)
     create = f"CREATE FUNCTION oeventdb.{name}({novelty}) RETURNS {result} LANGUAGE sql AS "
-    db.execute(sql.SQL("{}{}").format(sql.SQL(create), sql.Literal(body)))  # type: ignore[arg-type]
+    db.execute(sql.SQL("{}{}").format(sql.SQL(create), sql.Literal(body)))
 
 
 def _keep_to_themselves(db: psycopg.Connection) -> None:
     """Let the older functions that call others go on calling the older ones."""
     older = "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'older'::regnamespace"
-    definitions = dict(db.execute(older).fetchall())
+    definitions: dict[str, str] = dict(db.execute(older).fetchall())
     called = re.compile(rf"\boeventdb\.({'|'.join(definitions)})\(")
     for definition in definitions.values():
         db.execute(called.sub(r"older.\1(", definition).encode())
