@@ -37,8 +37,9 @@ format: $(STAMP)  ## put the Python code into that style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-types: $(STAMP)  ## mypy --strict
+types: $(STAMP)  ## mypy --strict, and pyright on what applications import
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright
 
 generated: $(STAMP)  ## fail where something generated or frozen is out of date
 	@$(BIN)/python -m tools.freeze --check
