@@ -84,7 +84,7 @@ def redis(request: pytest.FixtureRequest) -> Iterator[str]:
     try:
         server = starting.__enter__()
     except OperationError as error:
-        _missing(error)
+        missing(error)
         raise
     _say(request, server.description)
     try:

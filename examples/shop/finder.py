@@ -20,11 +20,11 @@ class Finder:
         self.notice: str | None = STARTING
         self._find: Find | None = None
 
-    def __call__(self, query: str, *, limit: int) -> Found:
+    def __call__(self, query: str, *, limit: int, offset: int) -> Found:
         """The best hits; raises SearchUnavailable while there is no index."""
         if self._find is None:
             raise SearchUnavailable(self.notice or "")
-        return self._find(query, limit=limit)
+        return self._find(query, limit=limit, offset=offset)
 
     def start(self, servers: Stage) -> None:
         """Wait for Elasticsearch, build the index and be there; or say what is missing."""

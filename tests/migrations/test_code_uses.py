@@ -43,7 +43,7 @@ def test_seats_of_live_orders_are_uses_up_to_the_limit_and_older_orders_come_fir
     sold: psycopg.Connection,
 ) -> None:
     with sold:
-        seats = dict(sold.execute("SELECT id, discount_seats FROM orders").fetchall())
+        seats: dict[int, int | None] = dict(sold.execute("SELECT id, discount_seats FROM orders").fetchall())
         assert seats == {1: None, 2: 3, 3: 2, 4: 0, 5: None, 6: None, 7: None}
         assert used(sold) == {1: 5, 2: 0, 3: 0}
         sold.execute("UPDATE orders SET status = 'cancelled' WHERE id = 2")
