@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo example test storm lint format types generated bench mutation migration refresh manifest client docs site wheel clean
+.PHONY: help demo example test storm cluster lint format types generated bench mutation migration refresh manifest client docs site wheel clean
 
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -25,8 +25,11 @@ example: $(STAMP)  ## a small ticket shop in Flask, to be opened in a browser; C
 test: $(STAMP)  ## run the tests on a real PostgreSQL and a real Elasticsearch
 	@$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-storm: $(STAMP)  ## a minute of concurrent sales with a server killed in the middle
-	@OEVENTDB_STORM_SECONDS=60 $(BIN)/pytest tests/storm $(ARGS)
+storm: $(STAMP)  ## a minute of concurrent sales, one of sync and 20 rebuilds, with servers killed in the middle
+	@OEVENTDB_STORM_SECONDS=60 $(BIN)/pytest tests/storm tests/search/test_storm.py tests/search/test_uninterrupted.py $(ARGS)
+
+cluster: $(STAMP)  ## three Elasticsearch nodes, one killed during reindex and sync (3 GB of memory)
+	@$(BIN)/pytest tests/search/cluster.py $(ARGS)
 
 lint: $(STAMP)  ## style of the Python code; style, locks and safety of the SQL
 	@$(BIN)/ruff check .

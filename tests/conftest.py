@@ -18,6 +18,8 @@ from oeventdb.servers.postgres import Postgres, find_postgres
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from oeventdb.servers.elasticsearch import Search
+
 LEGACY = "0001.legacy-tables"
 
 
@@ -58,8 +60,8 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return the URL of this run's Elasticsearch: OEVENTDB_TEST_ELASTICSEARCH_URL, or found."""
+def search_server(request: pytest.FixtureRequest) -> Iterator[Search]:
+    """Return the Elasticsearch of this run: OEVENTDB_TEST_ELASTICSEARCH_URL, or found."""
     from oeventdb.servers.elasticsearch import find_elasticsearch
 
     finding = find_elasticsearch(os.environ.get("OEVENTDB_TEST_ELASTICSEARCH_URL"))
@@ -70,9 +72,15 @@ def elasticsearch(request: pytest.FixtureRequest) -> Iterator[str]:
         raise
     _say(request, server.description)
     try:
-        yield server.url
+        yield server
     finally:
         finding.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(search_server: Search) -> str:
+    """Return the URL of this run's Elasticsearch."""
+    return search_server.url
 
 
 @pytest.fixture(scope="session")

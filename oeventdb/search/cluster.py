@@ -44,8 +44,9 @@ class Pauses:
     Random, so that clients that were refused together do not come back together.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, *, longest: float = _LONGEST_PAUSE) -> None:
         self._deadline = time.monotonic() + patience
+        self._limit = longest
         self._longest = 0.1
 
     def wait(self, stop: threading.Event | None = None) -> bool:
@@ -54,7 +55,7 @@ class Pauses:
         if left <= 0:
             return False
         pause = min(random.uniform(0, self._longest), left)  # noqa: S311
-        self._longest = min(self._longest * 2, _LONGEST_PAUSE)
+        self._longest = min(self._longest * 2, self._limit)
         if stop is None:
             time.sleep(pause)
             return True

@@ -31,6 +31,9 @@ _CHANNEL = "oeventdb_search"
 _LOOK_AGAIN = 0.5
 """Seconds after which a worker looks into the outbox without having been notified."""
 
+_LOOK_AGAIN_SOON = 0.1
+"""The same where the rest is on its way with another worker: the last of them must not find us asleep."""
+
 _SESSION = """
 SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
 WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
@@ -82,12 +85,12 @@ class Worker:
 
     def run_until_empty(self, began: float, patience: float) -> None:
         """Work until everything that waited when it began has left the outbox."""
-        pauses = Pauses(patience)
+        pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
         while not self._stop.is_set():
             try:
                 if self._step().taken:
-                    pauses = Pauses(patience)
-                elif not self._is_waiting_since(began) or not pauses.wait(self._stop):
+                    pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
+                elif not self._is_waiting_since(began) or not looks.wait(self._stop):
                     break
             except (SearchUnavailable, DatabaseUnreachable, psycopg.OperationalError) as exc:
                 self._after_failure(exc)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import urllib.parse
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Elastic:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Send one request; return its status and JSON."""
+        status, answer = self.exchange(method, path, body)
+        return status, json.loads(answer or b"null")
+
+    def exchange(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Send one request; return its status and the bytes of the answer."""
         parts = urllib.parse.urlsplit(self.url)
         assert parts.hostname is not None
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
@@ -30,7 +39,7 @@ class Elastic:
             text = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            return response.status, json.loads(response.read() or b"null")
+            return response.status, response.read()
         finally:
             connection.close()
 
@@ -63,6 +72,24 @@ class Elastic:
             {"size": 10_000, "version": True, "query": {"match_all": {}}},
         )
         return {int(hit["_id"]): (hit["_version"], hit["_source"]) for hit in answer["hits"]["hits"]}
+
+    def sources(self) -> Iterator[tuple[int, int, str]]:
+        """Yield (id, version, document as the index keeps it, byte for byte) in the order of ids."""
+        after = -(2**63)
+        while True:
+            body = {"size": 5000, "version": True, "sort": ["id"], "search_after": [after]}
+            status, answer = self.exchange("POST", f"/{self.alias}/_search", body)
+            assert status == 200, answer
+            text = answer.decode()
+            hits = json.loads(text)["hits"]["hits"]
+            # no text of a document can hold this: its quotation marks would be escaped
+            starts = [place.end() for place in re.finditer('"_source":', text)]
+            for hit, start in zip(hits, starts, strict=True):
+                _, end = json.JSONDecoder().raw_decode(text, start)
+                yield int(hit["_id"]), hit["_version"], text[start:end]
+            if not hits:
+                return
+            after = hits[-1]["sort"][0]
 
     def clear(self) -> None:
         """Remove every index of the test."""

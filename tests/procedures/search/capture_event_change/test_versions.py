@@ -127,6 +127,20 @@ def test_truncate_outdates_every_event_that_was_in_the_index(db: psycopg.Connect
     assert version(db, draft) is None
 
 
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_truncate_is_refused_where_it_would_remove_events_that_it_cannot_see(
+    db: psycopg.Connection, migrated: str, isolation: str
+) -> None:
+    with psycopg.connect(migrated) as other:
+        other.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+        other.execute("SELECT count(*) FROM events")
+        event = samples.event(db)
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="READ COMMITTED only") as refusal:
+            other.execute("TRUNCATE events CASCADE")
+    assert "DELETE" in str(refusal.value.diag.message_hint)
+    assert (version(db, event), shown(db, event)) == (1, 1)
+
+
 def test_copy_is_captured_as_well(db: psycopg.Connection) -> None:
     with (
         db.cursor() as cursor,
