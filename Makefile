@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test storm cluster lint format types generated bench mutation migration refresh manifest client docs site wheel clean
+.PHONY: help demo example test storm cluster lint format types generated bench mutation migration refresh manifest client docs site wheel clean
 
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -18,6 +18,9 @@ help:  ## show this list
 
 demo: $(STAMP)  ## dirty legacy data in, the rules on, a search of real conferences
 	@$(BIN)/oeventdb demo $(ARGS)
+
+example: $(STAMP)  ## a small ticket shop in Flask, to be opened in a browser; Ctrl-C stops it
+	@$(BIN)/python -m examples.shop $(ARGS)
 
 test: $(STAMP)  ## run the tests on a real PostgreSQL and a real Elasticsearch
 	@$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
@@ -37,8 +40,9 @@ format: $(STAMP)  ## put the Python code into that style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-types: $(STAMP)  ## mypy --strict
+types: $(STAMP)  ## mypy --strict, and pyright on what applications import
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright
 
 generated: $(STAMP)  ## fail where something generated or frozen is out of date
 	@$(BIN)/python -m tools.freeze --check

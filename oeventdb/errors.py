@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psycopg
 
@@ -27,7 +27,7 @@ from oeventdb.constraints import RULES
 class Error(Exception):
     """A rule of the database refused the operation; nothing was changed by it."""
 
-    sqlstate: ClassVar[str] = "OE000"
+    sqlstate: str = "OE000"
     """The code of this class of errors, also where a bare constraint refused."""
 
     exit_code: ClassVar[int] = 1
@@ -268,18 +268,21 @@ def translate(exc: BaseException) -> BaseException:
         known = CONSTRAINTS.get(diag.constraint_name or "")
         if known:
             error, hint = known.error, known.rule
-    if error is None:
+    if error is None and not cause.sqlstate.startswith("OE"):
         return exc
-    return error(
+    refusal = (error or Error)(
         diag.message_primary or str(cause),
         detail=_json_object(diag.message_detail),
         hint=hint,
         constraint=diag.constraint_name,
     )
+    if error is None:  # a rule of a later release: its name is unknown here, its code is not
+        refusal.sqlstate = cause.sqlstate
+    return refusal
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None, None, None]:
     """Raise domain errors for the database errors of the block.
 
     For raw writes, and around ``commit()`` where a constraint is deferred::
@@ -310,7 +313,7 @@ def _json_object(text: str | None) -> dict[str, Any]:
         value = json.loads(text or "{}")
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 class OperationError(Exception):
@@ -346,3 +349,7 @@ class SearchUnavailable(OperationError):
 
     exit_code = 5
     kind = "elasticsearch"
+
+
+class SearchUnreachable(SearchUnavailable):
+    """Elasticsearch did not answer, or was too busy to: the same request may succeed later."""

@@ -33,7 +33,7 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
             reporter.write_line(f"using {description}")
 
 
-def _missing(error: OperationError) -> None:
+def missing(error: OperationError) -> None:
     """Skip for want of a server, or fail where the environment says that they must be there."""
     reason = f"{error} ({error.hint})" if error.hint else str(error)
     if os.environ.get("OEVENTDB_REQUIRE_SERVERS") == "1":
@@ -50,7 +50,7 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
         finding = find_postgres(explicit, programs=programs)
         server = finding.__enter__()
     except OperationError as error:
-        _missing(error)
+        missing(error)
         raise
     _say(request, server.description)
     try:
@@ -68,7 +68,7 @@ def search_server(request: pytest.FixtureRequest) -> Iterator[Search]:
     try:
         server = finding.__enter__()
     except OperationError as error:
-        _missing(error)
+        missing(error)
         raise
     _say(request, server.description)
     try:
@@ -81,6 +81,24 @@ def search_server(request: pytest.FixtureRequest) -> Iterator[Search]:
 def elasticsearch(search_server: Search) -> str:
     """Return the URL of this run's Elasticsearch."""
     return search_server.url
+
+
+@pytest.fixture(scope="session")
+def redis(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the URL of this run's Redis, started from the program that is installed."""
+    from tests.redis import redis_server
+
+    starting = redis_server()
+    try:
+        server = starting.__enter__()
+    except OperationError as error:
+        missing(error)
+        raise
+    _say(request, server.description)
+    try:
+        yield server.url
+    finally:
+        starting.__exit__(None, None, None)
 
 
 class Databases:

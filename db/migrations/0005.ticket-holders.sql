@@ -990,11 +990,11 @@ BEGIN
         -- not locked: who changes the order's state finds this holder and waits for it, so the two would wait for each other
         SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = NEW.order_id;
     ELSE
-        -- locked: a cancellation that is under way must see this holder, or this holder the cancellation
-        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id FOR NO KEY UPDATE;
+        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
-            -- written, not only locked: a cancellation whose snapshot is older must fail, as it cannot see this holder
-            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id;
+            -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
+            -- snapshot is older must fail, as it cannot see this holder
+            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id RETURNING o.status INTO v_status;
         END IF;
     END IF;
     IF NEW.ticket_id IS NOT NULL AND NOT (
@@ -1267,6 +1267,10 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.tickets_written (
 CREATE TABLE IF NOT EXISTS oeventdb_internal.holders_written (
     holder_id bigint NOT NULL
 );
+
+CREATE INDEX IF NOT EXISTS tickets_written_ticket ON oeventdb_internal.tickets_written (ticket_id);
+
+CREATE INDEX IF NOT EXISTS holders_written_holder ON oeventdb_internal.holders_written (holder_id);
 
 -- A new holder gets its event from the ticket; one that changes its ticket loses the number of the old one.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_in_step() RETURNS trigger
@@ -1630,9 +1634,16 @@ BEGIN
     INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
     SELECT '0005.ticket-holders', 'ticket_holders', r.id::text, r.old_row, 'holder beyond the quantity, removed'
     FROM removed AS r;
-    PERFORM oeventdb_internal.resize_ticket(
-        reconcile_ticket.ticket_id, v_ticket.event_id, COALESCE(v_had.quantity, 0), v_ticket.quantity
-    );
+    IF v_ticket.quantity > COALESCE(v_had.quantity, 0) THEN
+        -- a few opened at once: a quantity that goes up and down must cost less here than its writer
+        PERFORM oeventdb_internal.add_admissions(
+            reconcile_ticket.ticket_id, v_ticket.event_id, COALESCE(v_had.quantity, 0) + 1, v_ticket.quantity, 10
+        );
+    ELSE
+        PERFORM oeventdb_internal.resize_ticket(
+            reconcile_ticket.ticket_id, v_ticket.event_id, COALESCE(v_had.quantity, 0), v_ticket.quantity
+        );
+    END IF;
     INSERT INTO oeventdb_internal.ticket_numbers AS n (ticket_id, event_id, quantity)
     VALUES (reconcile_ticket.ticket_id, v_ticket.event_id, v_ticket.quantity)
     ON CONFLICT (ticket_id) DO UPDATE SET event_id = EXCLUDED.event_id, quantity = EXCLUDED.quantity;
@@ -1683,8 +1694,9 @@ BEGIN
 END
 $function$;
 
--- A few notes are taken off and seen to; how many is returned. As long as there are more of tickets, only those; then the holders' notes are read
--- before the tickets' that are left, so that whatever a holder's writer knew of the ticket has been seen to when its turn comes.
+-- A few notes are taken off, with all others of the same row, and seen to; how many is returned. As long as there are more of tickets, only those;
+-- then the holders' notes are read before the tickets' that are left, so that whatever a holder's writer knew of the ticket has been seen to when its
+-- turn comes.
 CREATE OR REPLACE FUNCTION oeventdb_internal.reconcile_written(most integer) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1698,8 +1710,8 @@ BEGIN
     ) < reconcile_written.most THEN
         WITH noted AS (
             DELETE FROM oeventdb_internal.holders_written AS w
-            WHERE w.ctid = ANY (
-                ARRAY(SELECT s.ctid FROM oeventdb_internal.holders_written AS s LIMIT reconcile_written.most)
+            WHERE w.holder_id = ANY (
+                ARRAY(SELECT s.holder_id FROM oeventdb_internal.holders_written AS s LIMIT reconcile_written.most)
             )
             RETURNING w.holder_id
         )
@@ -1707,19 +1719,20 @@ BEGIN
     END IF;
     WITH noted AS (
         DELETE FROM oeventdb_internal.tickets_written AS w
-        WHERE v_holders IS NOT NULL OR w.ctid = ANY (
-            ARRAY(SELECT s.ctid FROM oeventdb_internal.tickets_written AS s LIMIT reconcile_written.most)
+        WHERE v_holders IS NOT NULL OR w.ticket_id = ANY (
+            ARRAY(SELECT s.ticket_id FROM oeventdb_internal.tickets_written AS s LIMIT reconcile_written.most)
         )
         RETURNING w.ticket_id
     )
     SELECT pg_catalog.array_agg(n.ticket_id) INTO v_tickets FROM noted AS n;
-    PERFORM oeventdb_internal.reconcile_ticket(s.id) FROM pg_catalog.unnest(v_tickets) AS s (id);
-    PERFORM oeventdb_internal.reconcile_holder(s.id) FROM pg_catalog.unnest(v_holders) AS s (id);
+    PERFORM oeventdb_internal.reconcile_ticket(s.id) FROM (SELECT DISTINCT pg_catalog.unnest(v_tickets)) AS s (id);
+    PERFORM oeventdb_internal.reconcile_holder(s.id) FROM (SELECT DISTINCT pg_catalog.unnest(v_holders)) AS s (id);
     RETURN GREATEST(pg_catalog.cardinality(v_holders), pg_catalog.cardinality(v_tickets), 0);
 END
 $function$;
 
--- The rule is on, from one short transaction on, in which nobody else writes: it begins when only the notes of the last moment are left.
+-- The rule is on, from one short transaction on, in which nobody else writes: it begins when only the notes of the last moment are left. Where
+-- clients write more notes than are seen to beside them, they are kept waiting for a quarter of a second at a time, so that it comes to an end.
 CREATE OR REPLACE PROCEDURE oeventdb_internal.turn_holder_rule_on()
 LANGUAGE plpgsql
 AS $procedure$
@@ -1728,40 +1741,63 @@ DECLARE
     v_seen bigint := v_few;
     v_until timestamptz;
     v_failures integer := 0;
+    v_refusals integer := 0;
+    v_takes_turn boolean := true;
+    v_left bigint;
+    v_were_left bigint;
+    v_counted_at timestamptz := '-infinity';
+    v_is_gaining boolean := true;
 BEGIN
     IF NOT oeventdb_internal.holders_unnumbered() THEN
         RETURN;
     END IF;
     COMMIT;
     LOOP
+        IF pg_catalog.clock_timestamp() > v_counted_at + '3 s'::interval THEN
+            SELECT (SELECT pg_catalog.count(*) FROM oeventdb_internal.holders_written)
+                + (SELECT pg_catalog.count(*) FROM oeventdb_internal.tickets_written) INTO v_left;
+            v_is_gaining := COALESCE(v_left < v_were_left * 0.95, true);
+            v_were_left := v_left;
+            v_counted_at := pg_catalog.clock_timestamp();
+        END IF;
         PERFORM pg_catalog.set_config('lock_timeout', '200ms', true);
+        PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         BEGIN
-            IF v_seen < v_few THEN
+            IF v_seen < v_few OR (NOT v_is_gaining AND v_takes_turn) THEN
+                v_takes_turn := false;
                 LOCK TABLE public.tickets, public.orders, public.ticket_holders IN SHARE ROW EXCLUSIVE MODE;
-                WHILE oeventdb_internal.reconcile_written(1000) > 0 LOOP
-                    NULL;
+                v_takes_turn := true;
+                v_refusals := 0;
+                v_until := pg_catalog.clock_timestamp() + '250 ms'::interval;
+                LOOP
+                    v_seen := oeventdb_internal.reconcile_written(v_few);
+                    EXIT WHEN v_seen = 0 OR pg_catalog.clock_timestamp() > v_until;
                 END LOOP;
-                CREATE OR REPLACE TRIGGER ticket_holder_admission
-                    BEFORE INSERT OR UPDATE OF ticket_id, event_id, order_id, admission_no ON public.ticket_holders
-                    FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_admission();
-                CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF quantity, event_id ON public.tickets
-                    FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
-                CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE OF status ON public.orders FOR EACH ROW
-                    -- spelled out: a condition is evaluated as the writer, who may call no function of ours
-                    WHEN (
-                        COALESCE(OLD.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
-                        <> COALESCE(NEW.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
-                    )
-                    EXECUTE FUNCTION oeventdb_internal.order_liveness();
-                ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_admission
-                    FOREIGN KEY (ticket_id, event_id, admission_no) REFERENCES oeventdb_internal.admissions NOT VALID;
-                ALTER TABLE oeventdb_internal.admissions ADD CONSTRAINT admissions_ticket
-                    FOREIGN KEY (event_id, ticket_id) REFERENCES public.tickets (event_id, id)
-                    ON UPDATE CASCADE ON DELETE CASCADE NOT VALID;
-                v_seen := -1;
+                IF v_seen = 0 THEN
+                    CREATE OR REPLACE TRIGGER ticket_holder_admission
+                        BEFORE INSERT OR UPDATE OF ticket_id, event_id, order_id, admission_no ON public.ticket_holders
+                        FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_admission();
+                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF quantity, event_id ON public.tickets
+                        FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
+                    CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE OF status ON public.orders FOR EACH ROW
+                        -- spelled out: a condition is evaluated as the writer, who may call no function of ours
+                        WHEN (
+                            COALESCE(OLD.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
+                            <> COALESCE(NEW.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
+                        )
+                        EXECUTE FUNCTION oeventdb_internal.order_liveness();
+                    ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_admission
+                        FOREIGN KEY (ticket_id, event_id, admission_no) REFERENCES oeventdb_internal.admissions NOT VALID;
+                    ALTER TABLE oeventdb_internal.admissions ADD CONSTRAINT admissions_ticket
+                        FOREIGN KEY (event_id, ticket_id) REFERENCES public.tickets (event_id, id)
+                        ON UPDATE CASCADE ON DELETE CASCADE NOT VALID;
+                    v_seen := -1;
+                ELSE
+                    v_seen := v_few;
+                END IF;
             ELSE
                 -- a tenth of a second at a time: what is locked here is wanted by others
-                PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
+                v_takes_turn := true;
                 v_until := pg_catalog.clock_timestamp() + '100 ms'::interval;
                 LOOP
                     v_seen := oeventdb_internal.reconcile_written(v_few);
@@ -1773,7 +1809,8 @@ BEGIN
             -- let go of everything before trying again, and see first to what was written meanwhile
             v_seen := v_few;
             v_failures := v_failures + 1;
-            IF v_failures > 1000 THEN
+            v_refusals := v_refusals + 1;
+            IF v_refusals > 1000 THEN
                 RAISE;
             END IF;
         END;

@@ -141,6 +141,10 @@ DROP FUNCTION oeventdb_internal.seat_discount(text, numeric, text, numeric, inte
 DROP FUNCTION oeventdb_internal.sell_ticket(oeventdb_internal.order_line, bigint, integer, bigint);
 -- <<<
 
+-- >>> db/procedures/selling/refuse_sale.sql
+DROP FUNCTION oeventdb_internal.refuse_sale(text, oeventdb_internal.order_line, bigint);
+-- <<<
+
 -- >>> db/procedures/selling/find_discount_code.sql
 DROP FUNCTION oeventdb_internal.find_discount_code(bigint, text, timestamptz);
 -- <<<

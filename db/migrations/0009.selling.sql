@@ -137,43 +137,26 @@ LANGUAGE plpgsql
 IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_number numeric;
 BEGIN
-    IF pg_catalog.jsonb_typeof(order_line_fault.line) <> 'object' THEN
-        RETURN 'is no object';
-    ELSIF order_line_fault.line - ARRAY['ticket_id', 'quantity', 'price', 'holders'] <> '{}' THEN
-        RETURN 'has keys other than ticket_id, quantity, price and holders';
-    END IF;
-
-    IF pg_catalog.jsonb_typeof(order_line_fault.line -> 'ticket_id') IS DISTINCT FROM 'number' THEN
-        RETURN 'ticket_id is no number';
-    END IF;
-    v_number := (order_line_fault.line -> 'ticket_id')::numeric;
-    IF v_number <> pg_catalog.trunc(v_number) OR v_number NOT BETWEEN 1 AND 9223372036854775807 THEN
-        RETURN 'ticket_id is no id';
-    END IF;
-
-    IF pg_catalog.jsonb_typeof(order_line_fault.line -> 'quantity') IS DISTINCT FROM 'number' THEN
-        RETURN 'quantity is no number';
-    END IF;
-    v_number := (order_line_fault.line -> 'quantity')::numeric;
-    IF v_number <> pg_catalog.trunc(v_number) OR v_number NOT BETWEEN 1 AND 10000 THEN
-        RETURN 'quantity is no whole number from 1 to 10000';
-    END IF;
-
-    IF order_line_fault.line ? 'price' THEN
-        IF pg_catalog.jsonb_typeof(order_line_fault.line -> 'price') <> 'number' THEN
-            RETURN 'price is no number';
-        ELSIF (order_line_fault.line -> 'price')::numeric NOT BETWEEN 0 AND 1000000000 THEN
-            RETURN 'price is not from 0 to 1000000000';
-        END IF;
-    END IF;
-
-    IF order_line_fault.line ? 'holders' THEN
-        RETURN oeventdb_internal.order_holders_fault(order_line_fault.line -> 'holders', v_number::integer);
-    END IF;
-    RETURN NULL;
+    -- one expression: each is made ready again in every transaction, which takes longer than to evaluate it
+    RETURN CASE
+        WHEN pg_catalog.jsonb_typeof(order_line_fault.line) <> 'object' THEN 'is no object'
+        WHEN order_line_fault.line - ARRAY['ticket_id', 'quantity', 'price', 'holders'] <> '{}'
+            THEN 'has keys other than ticket_id, quantity, price and holders'
+        WHEN pg_catalog.jsonb_typeof(order_line_fault.line -> 'ticket_id') IS DISTINCT FROM 'number' THEN 'ticket_id is no number'
+        WHEN (order_line_fault.line -> 'ticket_id')::numeric <> pg_catalog.trunc((order_line_fault.line -> 'ticket_id')::numeric)
+            OR (order_line_fault.line -> 'ticket_id')::numeric NOT BETWEEN 1 AND 9223372036854775807
+            THEN 'ticket_id is no id'
+        WHEN pg_catalog.jsonb_typeof(order_line_fault.line -> 'quantity') IS DISTINCT FROM 'number' THEN 'quantity is no number'
+        WHEN (order_line_fault.line -> 'quantity')::numeric <> pg_catalog.trunc((order_line_fault.line -> 'quantity')::numeric)
+            OR (order_line_fault.line -> 'quantity')::numeric NOT BETWEEN 1 AND 10000
+            THEN 'quantity is no whole number from 1 to 10000'
+        WHEN pg_catalog.jsonb_typeof(order_line_fault.line -> 'price') <> 'number' THEN 'price is no number'
+        WHEN (order_line_fault.line -> 'price')::numeric NOT BETWEEN 0 AND 1000000000 THEN 'price is not from 0 to 1000000000'
+        WHEN order_line_fault.line ? 'holders' THEN oeventdb_internal.order_holders_fault(
+            order_line_fault.line -> 'holders', (order_line_fault.line -> 'quantity')::integer
+        )
+    END;
 END
 $function$;
 
@@ -194,32 +177,29 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_lines oeventdb_internal.order_line[] := ARRAY[]::oeventdb_internal.order_line[];
-    v_line oeventdb_internal.order_line;
-    v_element jsonb;
-    v_wrong text;
+    v_line jsonb;
+    v_wrong text := CASE
+        WHEN read_order_lines.lines IS NULL THEN 'is NULL'
+        WHEN pg_catalog.jsonb_typeof(read_order_lines.lines) <> 'array' THEN 'is no array'
+        WHEN pg_catalog.jsonb_array_length(read_order_lines.lines) NOT BETWEEN 1 AND 100 THEN 'has not between 1 and 100 elements'
+    END;
     v_seats bigint := 0;
 BEGIN
-    IF read_order_lines.lines IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'is NULL');
-    ELSIF pg_catalog.jsonb_typeof(read_order_lines.lines) <> 'array' THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'is no array');
-    ELSIF pg_catalog.jsonb_array_length(read_order_lines.lines) NOT BETWEEN 1 AND 100 THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'has not between 1 and 100 elements');
+    IF v_wrong IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', v_wrong);
     END IF;
 
     FOR v_place IN 1 .. pg_catalog.jsonb_array_length(read_order_lines.lines) LOOP
-        v_element := read_order_lines.lines -> (v_place - 1);
-        v_wrong := oeventdb_internal.order_line_fault(v_element);
+        v_line := read_order_lines.lines -> (v_place - 1);
+        v_wrong := oeventdb_internal.order_line_fault(v_line);
         IF v_wrong IS NOT NULL THEN
             PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
         END IF;
-        -- cast: an assignment would go through text, and fail for 2.0
-        v_line.ticket_id := (v_element -> 'ticket_id')::bigint;
-        v_line.quantity := (v_element -> 'quantity')::integer;
-        v_line.price := (v_element -> 'price')::numeric;
-        v_line.holders := v_element -> 'holders';
-        v_lines := v_lines || v_line;
-        v_seats := v_seats + v_line.quantity;
+        v_lines := v_lines || ROW(
+            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, (v_line -> 'price')::numeric, v_line -> 'holders',
+            NULL, NULL, NULL, NULL, NULL
+        )::oeventdb_internal.order_line;
+        v_seats := v_seats + (v_line -> 'quantity')::integer;
     END LOOP;
 
     IF v_seats > 10000 THEN
@@ -398,6 +378,66 @@ COMMENT ON FUNCTION oeventdb_internal.find_discount_code(bigint, text, timestamp
 REVOKE ALL ON FUNCTION oeventdb_internal.find_discount_code(bigint, text, timestamptz) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/selling/refuse_sale.sql
+-- What keeps a ticket from being sold is said with the figures that the buyer's side needs.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_sale(
+    code text,
+    line oeventdb_internal.order_line,
+    event_id bigint
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_ticket public.tickets;
+    v_id CONSTANT bigint := (refuse_sale.line).ticket_id;
+BEGIN
+    SELECT t.* INTO v_ticket FROM public.tickets AS t WHERE t.id = v_id;
+    CASE refuse_sale.code
+        WHEN 'OE105' THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_id, refuse_sale.event_id);
+        WHEN 'OE102' THEN
+            PERFORM oeventdb_internal.fail(
+                'OE102',
+                pg_catalog.format('ticket %s is not on sale now', v_id),
+                pg_catalog.jsonb_build_object(
+                    'ticket_id', v_id, 'sales_starts_at', v_ticket.sales_starts_at, 'sales_ends_at', v_ticket.sales_ends_at
+                ),
+                'It is sold from sales_starts_at until just before sales_ends_at.'
+            );
+        WHEN 'OE103' THEN
+            PERFORM oeventdb_internal.fail(
+                'OE103',
+                pg_catalog.format('%s seats of ticket %s are too few or too many for one order', (refuse_sale.line).quantity, v_id),
+                pg_catalog.jsonb_build_object(
+                    'ticket_id', v_id, 'quantity', (refuse_sale.line).quantity,
+                    'min_order', v_ticket.min_order, 'max_order', v_ticket.max_order
+                ),
+                'Ask for min_order to max_order seats.'
+            );
+        WHEN 'OE106' THEN
+            PERFORM oeventdb_internal.fail(
+                'OE106',
+                pg_catalog.format('ticket %s is sold with an access code only', v_id),
+                pg_catalog.jsonb_build_object('ticket_id', v_id),
+                'Give an access code that covers the ticket.'
+            );
+        WHEN 'OE400' THEN
+            PERFORM oeventdb_internal.refuse_argument('lines', CASE
+                WHEN v_ticket.type = 'donation' THEN pg_catalog.format('names no price for ticket %s, which is a donation', v_id)
+                ELSE pg_catalog.format('names a price for ticket %s, which is no donation', v_id)
+            END);
+    END CASE;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_sale(text, oeventdb_internal.order_line, bigint) IS
+'Raises the error of that code for a line that sell_ticket refuses: OE105, OE102, OE103, OE106, or OE400 for a price that is missing or not asked.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_sale(text, oeventdb_internal.order_line, bigint) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/selling/sell_ticket.sql
 -- Whether a ticket can be sold now, in this number, to this buyer, and at what price.
 CREATE OR REPLACE FUNCTION oeventdb_internal.sell_ticket(
@@ -411,72 +451,40 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_line oeventdb_internal.order_line := sell_ticket.line;
-    v_ticket public.tickets;
+    v_sale record;
+    v_is_accessible boolean := false;
 BEGIN
-    SELECT t.* INTO v_ticket FROM public.tickets AS t WHERE t.id = v_line.ticket_id AND t.deleted_at IS NULL;
-    IF NOT FOUND THEN
-        PERFORM oeventdb_internal.refuse_unknown('ticket', v_line.ticket_id);
-    ELSIF v_ticket.event_id IS DISTINCT FROM sell_ticket.event_id THEN
-        PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_line.ticket_id, sell_ticket.event_id);
-    ELSIF NOT (v_ticket.sales_starts_at <= pg_catalog.now() AND pg_catalog.now() < v_ticket.sales_ends_at) THEN
-        PERFORM oeventdb_internal.fail(
-            'OE102',
-            pg_catalog.format('ticket %s is not on sale now', v_line.ticket_id),
-            pg_catalog.jsonb_build_object(
-                'ticket_id', v_line.ticket_id,
-                'sales_starts_at', v_ticket.sales_starts_at, 'sales_ends_at', v_ticket.sales_ends_at
-            ),
-            'It is sold from sales_starts_at until just before sales_ends_at.'
-        );
-    ELSIF v_line.quantity < v_ticket.min_order OR v_line.quantity > v_ticket.max_order THEN
-        PERFORM oeventdb_internal.fail(
-            'OE103',
-            pg_catalog.format('%s seats of ticket %s are too few or too many for one order', v_line.quantity, v_line.ticket_id),
-            pg_catalog.jsonb_build_object(
-                'ticket_id', v_line.ticket_id, 'quantity', v_line.quantity,
-                'min_order', v_ticket.min_order, 'max_order', v_ticket.max_order
-            ),
-            'Ask for min_order to max_order seats.'
-        );
-    END IF;
-
-    v_line.is_accessible := false;
     IF sell_ticket.access_code_id IS NOT NULL THEN
-        v_line.is_accessible := EXISTS (
+        v_is_accessible := EXISTS (
             SELECT FROM public.access_codes_tickets AS a
-            WHERE a.access_code_id = sell_ticket.access_code_id AND a.ticket_id = v_line.ticket_id
+            WHERE a.access_code_id = sell_ticket.access_code_id AND a.ticket_id = (sell_ticket.line).ticket_id
         );
     END IF;
-    IF COALESCE(v_ticket.is_hidden, true) AND NOT v_line.is_accessible THEN
-        PERFORM oeventdb_internal.fail(
-            'OE106',
-            pg_catalog.format('ticket %s is sold with an access code only', v_line.ticket_id),
-            pg_catalog.jsonb_build_object('ticket_id', v_line.ticket_id),
-            'Give an access code that covers the ticket.'
-        );
+    SELECT
+        CASE
+            WHEN t.event_id IS DISTINCT FROM sell_ticket.event_id THEN 'OE105'
+            WHEN NOT (t.sales_starts_at <= pg_catalog.now() AND pg_catalog.now() < t.sales_ends_at) THEN 'OE102'
+            WHEN (sell_ticket.line).quantity < t.min_order OR (sell_ticket.line).quantity > t.max_order THEN 'OE103'
+            WHEN COALESCE(t.is_hidden, true) AND NOT v_is_accessible THEN 'OE106'
+            WHEN (t.type = 'donation') = ((sell_ticket.line).price IS NULL) THEN 'OE400'
+        END AS refusal,
+        CASE t.type
+            WHEN 'donation' THEN (sell_ticket.line).price
+            WHEN 'free' THEN 0
+            ELSE COALESCE(t.price, 0)::numeric
+        END AS price,
+        t.type, t.discount_code_id
+    INTO v_sale
+    FROM public.tickets AS t WHERE t.id = (sell_ticket.line).ticket_id AND t.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        PERFORM oeventdb_internal.refuse_unknown('ticket', (sell_ticket.line).ticket_id);
+    ELSIF v_sale.refusal IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_sale(v_sale.refusal, sell_ticket.line, sell_ticket.event_id);
     END IF;
-
-    IF v_ticket.type = 'donation' THEN
-        IF v_line.price IS NULL THEN
-            PERFORM oeventdb_internal.refuse_argument(
-                'lines', pg_catalog.format('names no price for ticket %s, which is a donation', v_line.ticket_id)
-            );
-        END IF;
-    ELSIF v_line.price IS NOT NULL THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'lines', pg_catalog.format('names a price for ticket %s, which is no donation', v_line.ticket_id)
-        );
-    ELSIF v_ticket.type = 'free' THEN
-        v_line.price := 0;
-    ELSE
-        v_line.price := COALESCE(v_ticket.price, 0)::numeric;
-    END IF;
-    v_line.price := pg_catalog.round(v_line.price, sell_ticket.digits);
-    v_line.discount := 0;
-    v_line.type := v_ticket.type;
-    v_line.discount_code_id := v_ticket.discount_code_id;
-    RETURN v_line;
+    RETURN ROW(
+        (sell_ticket.line).ticket_id, (sell_ticket.line).quantity, pg_catalog.round(v_sale.price, sell_ticket.digits),
+        (sell_ticket.line).holders, v_sale.type, 0, v_sale.discount_code_id, v_is_accessible, NULL
+    )::oeventdb_internal.order_line;
 END
 $function$;
 
@@ -981,7 +989,6 @@ SET plan_cache_mode = 'force_generic_plan'
 AS $function$
 DECLARE
     v_priced oeventdb_internal.priced_order;
-    v_line oeventdb_internal.order_line;
     v_order oeventdb."order";
     v_earlier bigint;
 BEGIN
@@ -1011,32 +1018,36 @@ BEGIN
         v_priced.lines := oeventdb_internal.claim_lines(v_priced.lines, place_order.event_id);
     END IF;
 
-    INSERT INTO public.orders AS o (
-        identifier, event_id, email, amount, currency, status, created_at, completed_at, expires_at, payment_mode,
-        discount_code_id, discount_seats, access_code_id, access_seats
-    ) VALUES (
-        pg_catalog.gen_random_uuid()::text, place_order.event_id, place_order.email,
-        v_priced.amount::double precision, v_priced.currency,
-        CASE WHEN v_priced.amount = 0 THEN 'completed' ELSE 'pending' END, pg_catalog.now(),
-        CASE WHEN v_priced.amount = 0 THEN pg_catalog.now() END,
-        CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
-        CASE WHEN v_priced.amount = 0 THEN 'free' END,
-        v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
-    ) RETURNING (oeventdb_internal.order_row(o)).* INTO v_order;
-
-    FOREACH v_line IN ARRAY v_priced.lines LOOP
+    -- in one statement, as each costs about as much again as the rows that it writes
+    WITH placed AS (
+        INSERT INTO public.orders AS o (
+            identifier, event_id, email, amount, currency, status, created_at, completed_at, expires_at, payment_mode,
+            discount_code_id, discount_seats, access_code_id, access_seats
+        ) VALUES (
+            pg_catalog.gen_random_uuid()::text, place_order.event_id, place_order.email,
+            v_priced.amount::double precision, v_priced.currency,
+            CASE WHEN v_priced.amount = 0 THEN 'completed' ELSE 'pending' END, pg_catalog.now(),
+            CASE WHEN v_priced.amount = 0 THEN pg_catalog.now() END,
+            CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
+            CASE WHEN v_priced.amount = 0 THEN 'free' END,
+            v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
+        ) RETURNING (oeventdb_internal.order_row(o)).*
+    ), sold AS (
         INSERT INTO public.orders_tickets (order_id, ticket_id, quantity, price, discount)
-        VALUES (v_order.id, v_line.ticket_id, v_line.quantity, v_line.price, v_line.discount);
-        INSERT INTO public.ticket_holders (
-            order_id, event_id, ticket_id, admission_no, firstname, lastname, email, is_checked_in
-        )
+        SELECT p.id, l.ticket_id, l.quantity, l.price, l.discount
+        FROM placed AS p CROSS JOIN pg_catalog.unnest(v_priced.lines) AS l
+    ), admitted AS (
+        INSERT INTO public.ticket_holders (order_id, event_id, ticket_id, admission_no, firstname, lastname, email, is_checked_in)
         SELECT
-            v_order.id, place_order.event_id, v_line.ticket_id, v_line.admissions[s.seat],
-            COALESCE(v_line.holders -> (s.seat - 1) ->> 'firstname', ''),
-            COALESCE(v_line.holders -> (s.seat - 1) ->> 'lastname', ''),
-            COALESCE(v_line.holders -> (s.seat - 1) ->> 'email', place_order.email), false
-        FROM pg_catalog.generate_series(1, v_line.quantity) AS s (seat);
-    END LOOP;
+            p.id, place_order.event_id, l.ticket_id, l.admissions[s.seat],
+            COALESCE(l.holders -> (s.seat - 1) ->> 'firstname', ''),
+            COALESCE(l.holders -> (s.seat - 1) ->> 'lastname', ''),
+            COALESCE(l.holders -> (s.seat - 1) ->> 'email', place_order.email), false
+        FROM placed AS p
+        CROSS JOIN pg_catalog.unnest(v_priced.lines) AS l
+        CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity) AS s (seat)
+    )
+    SELECT p.* INTO v_order FROM placed AS p;
 
     IF place_order.idempotency_key IS NOT NULL THEN
         UPDATE oeventdb_internal.order_requests AS r SET order_id = v_order.id
@@ -1585,56 +1596,13 @@ CALL oeventdb_internal.free_dead_admissions();
 
 DROP PROCEDURE IF EXISTS oeventdb_internal.free_dead_admissions();
 
--- What live orders have used of limited codes, as far as the limit goes; older orders come first. Old codes may break their constraints, which
--- are not asked about this column.
+-- From here on orders count; those that are there already follow below, as no order has seats of a code yet.
 DO $$
-DECLARE
-    v_names text[];
-    v_definitions text[];
-    v_name text;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.orders'::regclass AND tgname = 'order_code_uses'
     ) THEN
         LOCK TABLE public.orders, public.discount_codes, public.access_codes IN SHARE ROW EXCLUSIVE MODE;
-        UPDATE public.orders AS o SET discount_seats = n.seats
-        FROM (
-            SELECT s.order_id, GREATEST(LEAST(s.seats, s.tickets_number - s.before), 0)::integer AS seats
-            FROM (
-                SELECT u.order_id, u.seats, u.tickets_number,
-                    COALESCE(pg_catalog.sum(u.seats) OVER (
-                        PARTITION BY u.discount_code_id ORDER BY u.order_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                    ), 0) AS before
-                FROM (
-                    SELECT d.id AS order_id, c.id AS discount_code_id, c.tickets_number, pg_catalog.count(*) AS seats
-                    FROM public.orders AS d
-                    INNER JOIN public.discount_codes AS c ON c.id = d.discount_code_id AND c.tickets_number IS NOT NULL
-                    INNER JOIN public.ticket_holders AS h ON h.order_id = d.id
-                    INNER JOIN public.tickets AS t ON t.id = h.ticket_id AND t.discount_code_id = c.id
-                    WHERE oeventdb_internal.order_is_live(d.status)
-                    GROUP BY d.id, c.id, c.tickets_number
-                ) AS u
-            ) AS s
-        ) AS n
-        WHERE n.order_id = o.id;
-        SELECT pg_catalog.array_agg(c.conname), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
-        INTO v_names, v_definitions
-        FROM pg_catalog.pg_constraint AS c
-        WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND c.conname <> 'discount_codes_used_number';
-        FOREACH v_name IN ARRAY v_names LOOP
-            EXECUTE pg_catalog.format('ALTER TABLE public.discount_codes DROP CONSTRAINT %I', v_name);
-        END LOOP;
-        UPDATE public.discount_codes AS c SET used_number = n.seats
-        FROM (
-            SELECT d.discount_code_id, pg_catalog.sum(d.discount_seats) AS seats
-            FROM public.orders AS d WHERE d.discount_seats > 0 GROUP BY d.discount_code_id
-        ) AS n
-        WHERE n.discount_code_id = c.id;
-        FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
-            EXECUTE pg_catalog.format(
-                'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
-            );
-        END LOOP;
         CREATE TRIGGER order_code_uses
             AFTER UPDATE OF status, discount_code_id, discount_seats, access_code_id, access_seats ON public.orders FOR EACH ROW
             -- spelled out: a condition is evaluated as the writer, who may call no function of ours
@@ -1664,3 +1632,75 @@ BEGIN
     END IF;
 END
 $$;
+
+-- What live orders have used of limited codes, as far as the limit goes; older orders come first. A code whose definition breaks a rule cannot be
+-- written, and is not counted: who cancels one of its orders would be refused for it.
+CREATE OR REPLACE PROCEDURE oeventdb_internal.count_code_uses()
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    v_task CONSTANT text := '0009.selling: uses of codes';
+    v_from bigint;
+    v_last bigint;
+    v_to bigint;
+    v_order record;
+    v_left bigint;
+    v_failures integer := 0;
+BEGIN
+    INSERT INTO oeventdb_internal.progress (task, done, total, unit)
+    SELECT v_task, 0, COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
+    ON CONFLICT (task) DO NOTHING;
+    COMMIT;
+    LOOP
+        PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
+        PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
+        BEGIN
+            SELECT p.done, p.total INTO v_from, v_last FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
+            v_to := NULL;
+            FOR v_order IN
+                SELECT o.id, o.discount_code_id FROM public.orders AS o
+                INNER JOIN public.discount_codes AS c ON c.id = o.discount_code_id AND c.tickets_number IS NOT NULL
+                WHERE o.id > v_from AND o.id <= v_last
+                    AND o.discount_seats IS NULL AND oeventdb_internal.order_is_live(o.status)
+                ORDER BY o.id LIMIT 50
+                FOR NO KEY UPDATE OF o
+            LOOP
+                v_to := v_order.id;
+                BEGIN
+                    SELECT GREATEST(c.tickets_number - c.used_number, 0) INTO v_left FROM public.discount_codes AS c
+                    WHERE c.id = v_order.discount_code_id FOR NO KEY UPDATE;
+                    UPDATE public.orders AS o SET discount_seats = s.seats
+                    FROM (
+                        SELECT LEAST(pg_catalog.count(*), v_left)::integer AS seats
+                        FROM public.ticket_holders AS h
+                        INNER JOIN public.tickets AS t ON t.id = h.ticket_id AND t.discount_code_id = v_order.discount_code_id
+                        WHERE h.order_id = v_order.id
+                        HAVING pg_catalog.count(*) > 0
+                    ) AS s
+                    WHERE o.id = v_order.id;
+                EXCEPTION WHEN check_violation THEN
+                    NULL;
+                END;
+            END LOOP;
+            UPDATE oeventdb_internal.progress AS p SET done = COALESCE(v_to, v_last), updated_at = pg_catalog.now()
+            WHERE p.task = v_task;
+            v_failures := 0;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            -- somebody holds one of these rows: let go of the others before trying again
+            v_failures := v_failures + 1;
+            IF v_failures > 1000 THEN
+                RAISE;
+            END IF;
+        END;
+        COMMIT;
+        EXIT WHEN v_to IS NULL AND v_failures = 0;
+        PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
+    END LOOP;
+    DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
+    COMMIT;
+END
+$procedure$;
+
+CALL oeventdb_internal.count_code_uses();
+
+DROP PROCEDURE IF EXISTS oeventdb_internal.count_code_uses();

@@ -11,7 +11,7 @@ import psycopg
 
 from oeventdb import errors
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.scrub import scrub
+from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

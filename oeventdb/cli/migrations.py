@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oeventdb import schema
+from oeventdb import schema, search
 from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import common_options
 from oeventdb.cli.output import note, print_json, print_table
 from oeventdb.cli.progress import progress_bars
+from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild, summary
+from oeventdb.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from oeventdb.cli.options import Settings
 
@@ -55,27 +58,63 @@ def _describe(ids: list[str], direction: str, *, verbose: bool) -> None:
 @_to("Stop after this migration; an id or the beginning of one, such as 0003.")
 @_dry_run
 @_patience
+@click.option(
+    "--reindex", is_flag=True, help="Rebuild the search index afterwards, as oeventdb reindex does."
+)
+@keep_option
+@index_settings_option
 @common_options
-def migrate(settings: Settings, to: str | None, dry_run: bool, patience: float) -> None:
+def migrate(
+    settings: Settings,
+    to: str | None,
+    dry_run: bool,
+    patience: float,
+    reindex: bool,
+    keep: int,
+    index_settings: Path | None,
+) -> None:
     """Apply the migrations that are pending, while the database stays in use.
 
     Interrupted at any point, even by kill -9, it goes on where it stopped when it is run again.
-    Of several started at once, one works and the others wait for it.
+    Of several started at once, one works and the others wait for it. When the index cannot be
+    rebuilt the migrations stay applied.
 
     \b
     Example:
       oeventdb migrate --dry-run
       oeventdb migrate
       oeventdb migrate --to 0003
+      oeventdb migrate --reindex
     """
+    # before anything is changed: the file may be none
+    definition = search.load(index_settings) if reindex else None
     with progress_bars() as progress:
         applied = schema.migrate(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
     if dry_run:
-        _print_plan(settings, applied, "migrate")
+        _print_plan(settings, applied, "migrate", reindex=reindex)
+    elif definition is not None:
+        _rebuild_after(applied, settings, definition, keep)
     elif settings.as_json:
         print_json({"applied": applied})
     else:
         _print_done(applied, "applied", "nothing to apply")
+
+
+def _rebuild_after(applied: list[str], settings: Settings, definition: search.Definition, keep: int) -> None:
+    """Rebuild the index; print what was applied, whatever becomes of the index."""
+    done = None
+    if not settings.as_json:
+        _print_done(applied, "applied", "nothing to apply")
+    try:
+        done = rebuild(settings, definition, keep)
+    except OperationError as exc:
+        hint = exc.hint or "run oeventdb reindex once that is mended"
+        raise type(exc)(f"{exc}; the migrations stay applied", hint=hint) from exc
+    finally:
+        if settings.as_json:
+            print_json({"applied": applied, "reindex": done})
+    if not settings.as_json:
+        note(summary(done))
 
 
 @click.command()
@@ -104,13 +143,15 @@ def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float)
         _print_done(undone, "rolled back", "nothing to roll back")
 
 
-def _print_plan(settings: Settings, ids: list[str], direction: str) -> None:
+def _print_plan(settings: Settings, ids: list[str], direction: str, *, reindex: bool = False) -> None:
+    """Print what would run, and with `reindex` that the index would be rebuilt."""
     if settings.as_json:
         done = "applied" if direction == "migrate" else "rolled_back"
-        print_json({done: [], "would_run": ids})
+        print_json({done: [], "would_run": ids} | ({"would_reindex": settings.alias} if reindex else {}))
         return
     _describe(ids, direction, verbose=settings.verbose)
-    note(f"dry run: nothing was written; {len(ids)} would run")
+    then = f", then {settings.alias} would be rebuilt" if reindex else ""
+    note(f"dry run: nothing was written; {len(ids)} would run{then}")
 
 
 def _print_done(ids: list[str], done: str, nothing: str) -> None:

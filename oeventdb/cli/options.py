@@ -139,5 +139,10 @@ def name_variables(command: click.Command, words: tuple[str, ...] = ()) -> None:
             name_variables(inner, (*words, name))
     for option in command.params:
         if isinstance(option, click.Option) and option.name and option.expose_value:
-            option.envvar = option.envvar or "_".join(["OEVENTDB", *words, option.name]).upper()
+            option.envvar = option.envvar or _variable(*words, option.name)
             option.show_envvar = True
+
+
+def _variable(*words: str) -> str:
+    """Return a name that a shell can set; one with a hyphen it cannot."""
+    return "_".join(("OEVENTDB", *words)).upper().replace("-", "_")

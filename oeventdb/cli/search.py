@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,10 +14,12 @@ from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import Settings, common_options
 from oeventdb.cli.output import note, print_json, print_table
 from oeventdb.cli.progress import progress_bars
+from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild, summary
 from oeventdb.search.metrics import served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _SHOWN = 8
 
@@ -29,20 +30,8 @@ _SHOWN = 8
     metavar="PATH",
     help="Write the documents as bulk NDJSON to a file, or - for stdout, instead of indexing them.",
 )
-@click.option(
-    "--keep",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Previous indices to keep, newest first.",
-)
-@click.option(
-    "--index-settings",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Mapping and settings of the index as JSON, in place of the shipped ones.",
-)
+@keep_option
+@index_settings_option
 @common_options
 def reindex_command(settings: Settings, to_file: str | None, keep: int, index_settings: Path | None) -> None:
     """Rebuild the search index and swap it in when it is complete.
@@ -59,21 +48,11 @@ def reindex_command(settings: Settings, to_file: str | None, keep: int, index_se
     if to_file is not None:
         _export(settings, to_file)
         return
-    definition = search.load(index_settings)
-    with progress_bars() as report:
-        done = search.reindex(
-            settings.dsn,
-            settings.elasticsearch_url,
-            alias=settings.alias,
-            keep=keep,
-            api_key=settings.elasticsearch_api_key,
-            definition=definition,
-            progress=report,
-        )
+    done = rebuild(settings, search.load(index_settings), keep)
     if settings.as_json:
         print_json(done)
     else:
-        note(f"{done.alias} is now {done.index} with {done.documents} documents ({done.seconds:.1f} s)")
+        note(summary(done))
 
 
 def _export(settings: Settings, path: str) -> None:

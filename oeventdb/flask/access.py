@@ -34,8 +34,10 @@ Users: TypeAlias = Callable[[Request], User | None]
 def bearer_tokens(key: str | bytes, *, algorithm: str = "HS256", claim: str = "sub") -> Users:
     """Users by ``Authorization: Bearer <JWT>`` (also ``JWT <JWT>``, as Open Event's clients send it).
 
-    The algorithm is pinned and an expiry required. The claim holds the user's id.
+    The algorithm is pinned and an expiry required. The claim holds the user's id. Raises ValueError
+    for an algorithm without a signature, and for a key that is not one of the algorithm.
     """
+    _require_key(key, algorithm)
 
     def user(request: Request) -> User | None:
         header = request.headers.get("Authorization")
@@ -51,11 +53,28 @@ def bearer_tokens(key: str | bytes, *, algorithm: str = "HS256", claim: str = "s
                 algorithms=[algorithm],
                 options={"require": ["exp", claim], "verify_sub": False},
             )
-            return User(int(claims[claim]))
-        except (jwt.InvalidTokenError, TypeError, ValueError) as exc:
+            return User(_user_id(claims[claim]))
+        except (jwt.InvalidTokenError, ValueError, OverflowError) as exc:
             raise Problem(401, "the token is not valid, or no longer", header="Authorization") from exc
 
     return user
+
+
+def _require_key(key: str | bytes, algorithm: str) -> None:
+    """Refuse at the start what would refuse every token, or accept any."""
+    if algorithm == "none":
+        raise ValueError("tokens without a signature could be anybody's")
+    try:
+        jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+    except (jwt.PyJWTError, NotImplementedError) as exc:
+        raise ValueError(f"the key cannot verify {algorithm}: {exc}") from exc
+
+
+def _user_id(claim: Any) -> int:
+    """The id that a claim holds, as a number or as its digits and nothing else."""
+    if not isinstance(claim, (str, int)) or isinstance(claim, bool) or not reads.is_id(str(claim)):
+        raise ValueError("the claim is no id")
+    return int(claim)
 
 
 class Policy:

@@ -10,7 +10,7 @@ from flask import Response
 from oeventdb.flask import bodies, documents, reads, tickets
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
-from oeventdb.flask.requests import Asked, Route, path_id
+from oeventdb.flask.requests import Asked, Route, path_id, require_match
 from oeventdb.rows import Ticket
 
 _RELATIONSHIP = "/discount-codes/<code>/relationships/tickets"
@@ -49,16 +49,18 @@ def _change(asked: Asked, code: str, change: Callable[[set[int], set[int]], set[
     given = set(bodies.linkage(asked.request, "ticket"))
     # two changes of one code must queue here: each reads the set before it writes another
     reads.lock(asked.connection, f"discount code {found['id']}")
-    before = asked.client.discount_code_tickets(discount_code_id=found["id"])
-    wanted = change({row.id for row in before}, given)
-    if wanted == {row.id for row in before}:
+    before_rows = asked.client.discount_code_tickets(discount_code_id=found["id"])
+    require_match(asked.request, _linkage(asked, before_rows, found["id"]))
+    before = {row.id for row in before_rows}
+    wanted = change(before, given)
+    if wanted == before:
         return Response(status=204)
     after = asked.client.replace_discount_code_tickets(
         discount_code_id=found["id"], ticket_ids=sorted(wanted)
     )
     resource = documents.discount_code(found, asked.prefix)
     resource["relationships"]["tickets"]["data"] = _identifiers(after)
-    included = [documents.ticket(row, asked.prefix) for row in after]
+    included = [documents.ticket(record, asked.prefix) for record in tickets.records(asked, after)]
     return json_response(documents.document(resource, asked.request.path, included=included))
 
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from oeventdb.rows import Ticket
-
 Document = dict[str, Any]
 
-TICKET_ATTRIBUTES = tuple(field.name for field in dataclasses.fields(Ticket) if not field.name.endswith("id"))
+TICKET_ATTRIBUTES = (
+    "name",
+    "description",
+    "type",
+    "price",
+    "quantity",
+    "position",
+    "is_description_visible",
+    "is_fee_absorbed",
+    "is_hidden",
+    "min_order",
+    "max_order",
+    "sales_starts_at",
+    "sales_ends_at",
+    "deleted_at",
+)
 CODE_ATTRIBUTES = (
     "code",
     "discount_url",
@@ -28,7 +42,7 @@ CODE_ATTRIBUTES = (
     "created_at",
     "deleted_at",
 )
-_TICKET_RELATIONSHIPS = ("event", "ticket-tags", "discount-codes", "access-codes")
+TICKET_RELATIONSHIPS = ("event", "ticket-tags", "discount-codes", "access-codes", "attendees")
 
 
 def document(data: Any, self_link: str, **members: Any) -> Document:
@@ -36,18 +50,19 @@ def document(data: Any, self_link: str, **members: Any) -> Document:
     return {"data": data, "links": {"self": self_link}, "jsonapi": {"version": "1.0"}} | members
 
 
-def ticket(row: Ticket, prefix: str, fields: Iterable[str] | None = None) -> Document:
-    """A ticket; fields are the members to show, None for all."""
-    path = f"{prefix}/tickets/{row.id}"
-    relationships = {name: _relationship(path, name) for name in _TICKET_RELATIONSHIPS}
-    relationships["attendees"] = _relationship(path, "attendees") | {
-        "links": {
-            "self": f"{path}/relationships/attendees",
-            "related": f"{prefix}/attendees?ticket_id={row.id}",
-        }
-    }
-    attributes = {dashed(name): value(getattr(row, name)) for name in TICKET_ATTRIBUTES}
-    return _resource("ticket", row.id, attributes, relationships, path, fields)
+def ticket(
+    record: Mapping[str, Any],
+    prefix: str,
+    fields: Iterable[str] | None = None,
+    related: Iterable[str] = TICKET_RELATIONSHIPS,
+) -> Document:
+    """A ticket of values as JSON has them; fields are the members to show, None for all."""
+    path = f"{prefix}/tickets/{record['id']}"
+    relationships = {name: _relationship(path, name) for name in related}
+    if "attendees" in relationships:
+        relationships["attendees"]["links"]["related"] = f"{prefix}/attendees?ticket_id={record['id']}"
+    attributes = {dashed(name): record[name] for name in TICKET_ATTRIBUTES}
+    return _resource("ticket", record["id"], attributes, relationships, path, fields)
 
 
 def discount_code(row: Mapping[str, Any], prefix: str, fields: Iterable[str] | None = None) -> Document:
@@ -106,7 +121,17 @@ def dashed(name: str) -> str:
 def value(item: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(item, datetime):
-        return item.isoformat()
-    if isinstance(item, Decimal):
-        return int(item) if item == item.to_integral_value() else float(item)
+        return _utc(item).isoformat()
+    if isinstance(item, (Decimal, float)):
+        # a legacy table may hold NaN, which is no number of JSON
+        if not math.isfinite(item):
+            return None
+        return int(item) if item == int(item) else float(item)
     return item
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in the last hours of the last year, west of Greenwich
+        return moment

@@ -14,7 +14,8 @@ MEDIA_TYPE = "application/vnd.api+json"
 def json_response(document: dict[str, Any], status: int = 200) -> Response:
     """A JSON:API response."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, content_type=MEDIA_TYPE)
+    # half of a surrogate pair, which JSON can carry into an error's text, is no character of UTF-8
+    return Response(text.encode("utf-8", "replace"), status, content_type=MEDIA_TYPE)
 
 
 def is_acceptable(request: Request) -> bool:

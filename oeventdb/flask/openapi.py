@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import oeventdb
+from oeventdb.flask import schemas, search
 from oeventdb.flask.bodies import LARGEST_BODY
 from oeventdb.flask.negotiation import MEDIA_TYPE
 from oeventdb.flask.queries import LARGEST_PAGE, USUAL_PAGE
@@ -57,13 +58,30 @@ _RESOURCES: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
 }
 """What is posted where: the type, its attributes, and those and the relationships that must be there."""
 
+_REFUSALS = {
+    "400": "A parameter or the document is malformed.",
+    "401": "There is no bearer token, or no valid one.",
+    "403": "This user may not.",
+    "404": "What is named does not exist, or not for this user.",
+    "406": f"The client does not accept {MEDIA_TYPE}.",
+    "503": "A server behind this one cannot be reached.",
+}
+_REFUSALS_OF_BODIES = {
+    "409": "The state of things, or the type of a resource, is in the way.",
+    "413": "The body is too large.",
+    "415": f"The body is not {MEDIA_TYPE}.",
+    "422": "A rule refuses a value.",
+}
 
-def description(routes: tuple[Route, ...], prefix: str) -> dict[str, Any]:
+
+def description(routes: tuple[Route, ...], prefix: str, *, searchable: bool) -> dict[str, Any]:
     """The whole description."""
     paths: dict[str, Any] = {}
     for route in routes:
         path = prefix + re.sub(r"<(\w+)>", r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    if searchable:
+        paths[prefix + search.PATH] = {"get": _search_operation()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -74,19 +92,17 @@ def description(routes: tuple[Route, ...], prefix: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _schemas(),
+            "schemas": schemas.components(),
         },
     }
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    summary = (route.handler.__doc__ or "").splitlines()[0]
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
-        "summary": summary,
+        "summary": (route.handler.__doc__ or "").splitlines()[0],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": {code: _response(text) for code, text in _answers(route).items()}
-        | {"default": _response("A refusal, or a defect of the request.", "errors")},
+        "responses": _answers(route) | _refusals(route),
         "security": [{"token": []}, {}] if route.method == "GET" else [{"token": []}],
     }
     if route.method != "GET":
@@ -98,17 +114,51 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _answers(route: Route) -> dict[str, str]:
-    if route.method == "GET":
-        return {"200": "The document.", "304": "The client has it already."}
+def _search_operation() -> dict[str, Any]:
+    words = {"type": "string", "minLength": 1, "maxLength": search.LONGEST}
+    answers = {"200": _response("The events.", "event-list"), "304": _NOT_MODIFIED}
+    return {
+        "operationId": "search_events",
+        "summary": "The public events with all of the words, best first.",
+        "parameters": [
+            {"name": "q", "in": "query", "required": True, "schema": words},
+            *_paging("event", search.ATTRIBUTES),
+        ],
+        "responses": answers | _errors({code: _REFUSALS[code] for code in ("400", "406", "503")}),
+        "security": [{}],
+    }
+
+
+_NOT_MODIFIED = {"description": "The client has it already."}
+
+
+def _answers(route: Route) -> dict[str, Any]:
     if route.path in _RESOURCES:
-        return {"201": "The resource that was made."}
-    return {"200": "The discount code with its tickets.", "204": "Nothing had to be changed."}
+        type_ = _RESOURCES[route.path][0]
+        return {"201": _response("The resource that was made.", f"{type_}-document")}
+    if route.method != "GET":
+        changed = _response("The discount code with its tickets.", "discount-code-document")
+        return {"200": changed, "204": {"description": "Nothing had to be changed."}}
+    schema = "ticket-linkage" if "/relationships/" in route.path else "ticket-list"
+    if route.path.endswith("/summary"):
+        schema = "feedback-summary-document"
+    return {"200": _response("The document.", schema), "304": _NOT_MODIFIED}
 
 
-def _response(text: str, schema: str = "document") -> dict[str, Any]:
-    if text.startswith(("The client", "Nothing")):
-        return {"description": text}
+def _refusals(route: Route) -> dict[str, Any]:
+    texts = dict(_REFUSALS)
+    if route.method != "GET":
+        texts |= _REFUSALS_OF_BODIES
+        if "/relationships/" in route.path:
+            texts["412"] = "It was changed since the client has read it."
+    return _errors(texts)
+
+
+def _errors(texts: dict[str, str]) -> dict[str, Any]:
+    return {code: _response(text, "errors") for code, text in texts.items()}
+
+
+def _response(text: str, schema: str) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     return {"description": text, "content": content}
 
@@ -119,22 +169,27 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    schemas: dict[str, dict[str, Any]] = {}
+    parameters: list[dict[str, Any]] = []
     if route.path.endswith("/tickets") and "relationships" not in route.path:
-        size = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE}
-        schemas = {
-            "page[number]": {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1},
-            "page[size]": size,
-            "sort": {"type": "string", "description": f"Of {', '.join(ATTRIBUTES)}; - for descending."},
-            "fields[ticket]": {"type": "string", "description": f"Of {', '.join(MEMBERS)}."},
-        }
+        sort = {"type": "string", "description": f"Of {', '.join(ATTRIBUTES)}; - for descending."}
+        parameters = [*_paging("ticket", MEMBERS), {"name": "sort", "in": "query", "schema": sort}]
     if route.path.startswith("/access-codes"):
-        schemas["code"] = {"type": "string", "description": "The text of the code."}
-    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
+        text = {"type": "string", "description": "The text of the code."}
+        parameters.append({"name": "code", "in": "query", "schema": text})
     if route.path == "/orders":
-        key = {"type": "string", "minLength": 1, "maxLength": 255}
+        key = {"type": "string", "minLength": 1, "maxLength": 200}
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": key})
+    if route.method != "GET" and "/relationships/" in route.path:
+        parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
     return parameters
+
+
+def _paging(type_: str, members: tuple[str, ...]) -> list[dict[str, Any]]:
+    size = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE}
+    number = {"type": "integer", "minimum": 1, "maximum": 1_000_000, "default": 1}
+    fields = {"type": "string", "description": f"Of {', '.join(members)}."}
+    described = {"page[number]": number, "page[size]": size, f"fields[{type_}]": fields}
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in described.items()]
 
 
 def _body(route: Route) -> dict[str, Any]:
@@ -155,43 +210,5 @@ def _body(route: Route) -> dict[str, Any]:
                     "relationships": {"type": "object", "required": related, "properties": relationships},
                 },
             }
-        },
-    }
-
-
-def _schemas() -> dict[str, Any]:
-    def identifier(type_: dict[str, str]) -> dict[str, Any]:
-        id_ = {"type": "string", "pattern": "^[0-9]{1,18}$"}
-        return {"type": "object", "required": ["type", "id"], "properties": {"type": type_, "id": id_}}
-
-    version = {"type": "object", "properties": {"version": {"const": "1.0"}}}
-    error = {
-        "type": "object",
-        "required": ["status", "title", "detail"],
-        "properties": {
-            "status": {"type": "string"},
-            "code": {"type": "string", "pattern": "^OE[0-9]{3}$"},
-            "title": {"type": "string"},
-            "detail": {"type": "string"},
-            "source": {"type": "object"},
-            "meta": {"type": "object"},
-        },
-    }
-    return {
-        "ticket-identifier": identifier({"const": "ticket"}),
-        "to-one": {
-            "type": "object",
-            "required": ["data"],
-            "properties": {"data": identifier({"type": "string"})},
-        },
-        "document": {
-            "type": "object",
-            "required": ["data", "links", "jsonapi"],
-            "properties": {"links": {"type": "object"}, "jsonapi": version, "meta": {"type": "object"}},
-        },
-        "errors": {
-            "type": "object",
-            "required": ["errors", "jsonapi"],
-            "properties": {"errors": {"type": "array", "minItems": 1, "items": error}, "jsonapi": version},
         },
     }

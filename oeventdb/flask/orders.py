@@ -8,6 +8,7 @@ from flask import Response
 
 from oeventdb import DEFAULT
 from oeventdb.flask import bodies, documents
+from oeventdb.flask.access import User
 from oeventdb.flask.problems import invalid
 from oeventdb.flask.requests import Asked, Route, created
 
@@ -26,17 +27,23 @@ _POINTERS = {
 def place_order(asked: Asked) -> Response:
     """Sell seats of one event to a user; an order that is free is complete at once."""
     data = bodies.resource(asked.request, "order")
-    asked.policy.require_user(asked.user)
+    user = asked.policy.require_user(asked.user)
     order = asked.client.place_order(
         event_id=bodies.required_related(data, "event"),
         lines=_lines(data),
         email=bodies.required_attribute(data, "email"),
         discount_code=bodies.attribute(data, "discount-code"),
         access_code=bodies.attribute(data, "access-code"),
-        idempotency_key=asked.request.headers.get("Idempotency-Key", DEFAULT),
+        idempotency_key=_key(asked, user),
     )
     path = f"{asked.prefix}/orders/{order.identifier}"
     return created(documents.made("order", order, path))
+
+
+def _key(asked: Asked, user: User) -> Any:
+    """The key of this user: another who sends the same must not be given this one's order."""
+    key = asked.request.headers.get("Idempotency-Key")
+    return f"{user.id}/{key}" if key else DEFAULT if key is None else key
 
 
 def _lines(data: dict[str, Any]) -> list[Any]:

@@ -110,7 +110,7 @@ def _kind(pointer: str) -> str:
 
 
 def _title(code: str) -> str:
-    return errors.ERRORS[code].name().replace("_", " ").capitalize()
+    return errors.ERRORS.get(code, Error).name().replace("_", " ").capitalize()
 
 
 _TITLES = {
@@ -121,7 +121,9 @@ _TITLES = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    412: "Precondition failed",
     413: "Request too large",
     415: "Unsupported media type",
-    503: "Database unreachable",
+    422: "Unprocessable",
+    503: "Service unavailable",
 }

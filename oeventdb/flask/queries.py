@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Request
 
 from oeventdb.flask.problems import Problem
-
-R = TypeVar("R")
 
 LARGEST_PAGE = 100
 USUAL_PAGE = 20
@@ -46,20 +45,27 @@ def parse(
     )
 
 
-def ordered(rows: list[R], query: Query, key: Callable[[R, str], Any]) -> list[R]:
-    """The rows in the order that was asked for, else as they came; NULL is last."""
+def ordered(records: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """The records in the order that was asked for, else as they came; NULL is last."""
     for name, descending in reversed(query.sort):
-        present = [row for row in rows if key(row, name) is not None]
-        absent = [row for row in rows if key(row, name) is None]
-        present.sort(key=lambda row, name=name: key(row, name), reverse=descending)  # type: ignore[misc]
-        rows = present + absent
-    return rows
+        column = name.replace("-", "_")
+        present = [record for record in records if record[column] is not None]
+        absent = [record for record in records if record[column] is None]
+        present.sort(key=itemgetter(column), reverse=descending)
+        records = present + absent
+    return records
 
 
-def page(rows: list[R], query: Query) -> list[R]:
-    """The rows of the page that was asked for."""
+def page(records: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """The records of the page that was asked for."""
     start = (query.number - 1) * query.size
-    return rows[start : start + query.size]
+    return records[start : start + query.size]
+
+
+def self_link(request: Request) -> str:
+    """The link to what was asked for, page and all."""
+    given = urlencode(request.args.to_dict(), safe="[],")
+    return f"{request.path}?{given}" if given else request.path
 
 
 def links(request: Request, query: Query, count: int) -> dict[str, str | None]:
@@ -68,7 +74,7 @@ def links(request: Request, query: Query, count: int) -> dict[str, str | None]:
 
     def link(number: int) -> str:
         given = request.args.to_dict() | {"page[number]": str(number), "page[size]": str(query.size)}
-        return f"{request.path}?{urlencode(given, safe='[]')}"
+        return f"{request.path}?{urlencode(given, safe='[],')}"
 
     return {
         "first": link(1),

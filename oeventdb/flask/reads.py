@@ -48,6 +48,11 @@ _TICKET_TAG = "SELECT event_id FROM public.ticket_tag WHERE id = %(id)s::bigint"
 
 _TICKET = "SELECT event_id FROM public.tickets WHERE id = %(id)s::bigint AND deleted_at IS NULL"
 
+_TICKET_COLUMNS = """
+SELECT id, is_description_visible, is_fee_absorbed, deleted_at FROM public.tickets
+WHERE id = ANY (%(ids)s::bigint[])
+"""
+
 _ORDER = "SELECT event_id, user_id FROM public.orders WHERE identifier = %(identifier)s::text"
 
 
@@ -59,9 +64,9 @@ def is_manager(connection: psycopg.Connection[Any], user_id: int, event_id: int 
 
 def event(connection: psycopg.Connection[Any], reference: str) -> dict[str, Any] | None:
     """The id of an event, by id or identifier, and whether it is published."""
-    if is_id(reference):
-        return _one(connection, _EVENT_BY_ID, id=int(reference))
-    return _one(connection, _EVENT_BY_IDENTIFIER, identifier=reference)
+    by_id = _one(connection, _EVENT_BY_ID, id=int(reference)) if is_id(reference) else None
+    # an identifier of eight hexadecimal digits can be one of decimal digits only
+    return by_id or _one(connection, _EVENT_BY_IDENTIFIER, identifier=reference)
 
 
 def discount_code(connection: psycopg.Connection[Any], code_id: int) -> dict[str, Any] | None:
@@ -85,6 +90,13 @@ def event_of_ticket(connection: psycopg.Connection[Any], ticket_id: int) -> int 
     return None if row is None else row["event_id"]
 
 
+def ticket_columns(connection: psycopg.Connection[Any], ticket_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """By id, what Open Event shows of tickets and the functions do not return."""
+    with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
+        found = cursor.execute(_TICKET_COLUMNS.encode(), {"ids": ticket_ids}).fetchall()
+    return {row.pop("id"): row for row in found}
+
+
 def order(connection: psycopg.Connection[Any], identifier: str) -> dict[str, Any] | None:
     """The event and the buyer of an order."""
     return _one(connection, _ORDER, identifier=identifier)
@@ -101,7 +113,7 @@ def lock(connection: psycopg.Connection[Any], what: str) -> None:
 
 def is_id(reference: str) -> bool:
     """Whether a part of a path is an id rather than an identifier."""
-    return reference.isascii() and reference.isdigit() and int(reference) < 2**63
+    return reference.isascii() and reference.isdigit() and len(reference) < 20 and int(reference) < 2**63
 
 
 def _one(connection: psycopg.Connection[Any], query: str, **parameters: Any) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from oeventdb import Client
 from oeventdb.flask import documents
 from oeventdb.flask.access import Policy, User
 from oeventdb.flask.negotiation import json_response
-from oeventdb.flask.problems import unknown
+from oeventdb.flask.problems import Problem, unknown
 from oeventdb.flask.reads import is_id
 
 
@@ -56,6 +56,13 @@ def path_id(text: str, resource: str) -> int:
     if not is_id(text):
         raise unknown(resource, text, parameter="id")
     return int(text)
+
+
+def require_match(request: Request, current: Response) -> None:
+    """Refuse to change what is no longer what the client has seen, if it says what it has seen."""
+    current.add_etag()
+    if request.if_match and not request.if_match.contains(current.get_etag()[0] or ""):
+        raise Problem(412, "it was changed since; read it again", header="If-Match")
 
 
 def created(resource: documents.Document) -> Response:

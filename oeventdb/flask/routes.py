@@ -61,7 +61,7 @@ def blueprint(
             view_func=_not_allowed(allowed),
             methods=sorted(METHODS - allowed),
         )
-    described = openapi.description(ROUTES, prefix)
+    described = openapi.description(ROUTES, prefix, searchable=find is not None)
     made.add_url_rule(openapi.PATH, endpoint="openapi", view_func=lambda: jsonify(described), methods=["GET"])
     if find is not None:
         made.add_url_rule(search.PATH, endpoint="search_events", view_func=search.view(find), methods=["GET"])

@@ -5,25 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from flask import Response, request
+from flask import Request, Response, request
 
 from oeventdb.errors import SearchUnavailable
-from oeventdb.flask import documents
+from oeventdb.flask import documents, queries
 from oeventdb.flask.documents import dashed
 from oeventdb.flask.negotiation import MEDIA_TYPE, is_acceptable, json_response, with_entity_tag
 from oeventdb.flask.problems import Problem
-from oeventdb.flask.queries import LARGEST_PAGE, USUAL_PAGE, number
-from oeventdb.search.query import Found
+from oeventdb.search.query import Found, Hit
 
 PATH = "/search/events"
-_LONGEST = 1000
+LONGEST = 1000
+MOST_WORDS = 50
+"""Each word is a few clauses of a query, and Elasticsearch takes a few thousand of these."""
+DEEPEST = 10_000
+"""Elasticsearch ranks no more hits than these for one search."""
+
+ATTRIBUTES = (
+    "identifier",
+    "name",
+    "description",
+    "searchable-location-name",
+    "organizer-name",
+    "organizer-description",
+    "starts-at",
+    "ends-at",
+    "timezone",
+    "location",
+    "privacy",
+)
 
 
 class Find(Protocol):
     """Searches events, as oeventdb.search.search does once it has its URL."""
 
-    def __call__(self, query: str, *, limit: int) -> Found:
-        """The best hits for the words of the query."""
+    def __call__(self, query: str, *, limit: int, offset: int) -> Found:
+        """The best hits for the words of the query, but for the first few."""
         ...
 
 
@@ -33,26 +50,36 @@ def view(find: Find) -> Callable[[], Response]:
     def search_events() -> Response:
         if not is_acceptable(request):
             raise Problem(406, f"only {MEDIA_TYPE} is served here", header="Accept")
-        for name in request.args:
-            if name not in ("q", "page[size]"):
-                raise Problem(400, f"the parameter {name} is not supported here", parameter=name)
-        query = request.args.get("q", "")
-        if not query.strip() or len(query) > _LONGEST:
-            raise Problem(400, f"q has to hold some words, up to {_LONGEST} characters", parameter="q")
+        query = queries.parse(request, "event", ATTRIBUTES, (), "q")
+        if query.number * query.size > DEEPEST:
+            raise Problem(400, f"only {DEEPEST} events are ranked", parameter="page[number]")
         try:
-            found = find(query, limit=number(request, "page[size]", USUAL_PAGE, LARGEST_PAGE))
+            found = find(_words(request), limit=query.size, offset=(query.number - 1) * query.size)
         except SearchUnavailable as exc:
             raise Problem(503, "the search cannot be reached; try again") from exc
-        data = [
-            {
-                "type": "event",
-                "id": str(hit.id),
-                "attributes": {dashed(name): item for name, item in hit.document.items() if name != "id"},
-                "meta": {"score": hit.score},
-            }
-            for hit in found.hits
-        ]
-        document = documents.document(data, request.full_path.rstrip("?"), meta={"count": found.total})
+        shown = ATTRIBUTES if query.fields is None else query.fields
+        data = [_event(hit, shown) for hit in found.hits]
+        document = documents.document(data, queries.self_link(request), meta={"count": found.total})
+        document["links"] |= queries.links(request, query, min(found.total, DEEPEST))
         return with_entity_tag(json_response(document), request)
 
     return search_events
+
+
+def _words(request: Request) -> str:
+    words = request.args.get("q", "")
+    if len(words) > LONGEST or not 0 < len(words.split()) <= MOST_WORDS:
+        raise Problem(
+            400, f"q has to hold 1 to {MOST_WORDS} words, up to {LONGEST} characters", parameter="q"
+        )
+    return words
+
+
+def _event(hit: Hit, shown: tuple[str, ...]) -> documents.Document:
+    attributes = {dashed(name): item for name, item in hit.document.items()}
+    return {
+        "type": "event",
+        "id": str(hit.id),
+        "attributes": {name: item for name, item in attributes.items() if name in shown},
+        "meta": {"score": hit.score},
+    }

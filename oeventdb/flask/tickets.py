@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
 from flask import Response
 
 from oeventdb.flask import documents, queries, reads
-from oeventdb.flask.documents import TICKET_ATTRIBUTES, dashed
+from oeventdb.flask.documents import TICKET_ATTRIBUTES, TICKET_RELATIONSHIPS, dashed
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
 from oeventdb.flask.requests import Asked, Route, path_id
 from oeventdb.rows import Ticket
 
 ATTRIBUTES = tuple(dashed(name) for name in TICKET_ATTRIBUTES)
-MEMBERS = (*ATTRIBUTES, "event", "ticket-tags", "discount-codes", "access-codes", "attendees")
+MEMBERS = (*ATTRIBUTES, *TICKET_RELATIONSHIPS)
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Ticket))
+_OF_SOME = ("event", "ticket-tags", "discount-codes")
+"""What Open Event links tickets to where they are not those of an event or of a discount code."""
 
 
 def of_event(asked: Asked, event: str) -> Response:
@@ -31,7 +39,7 @@ def of_tag(asked: Asked, tag: str) -> Response:
     rows = asked.client.ticket_tag_tickets(ticket_tag_id=tag_id)
     found = reads.ticket_tag(asked.connection, tag_id)
     manages = found is not None and asked.manages(found["event_id"])
-    return collection(asked, rows if manages else visible(rows))
+    return collection(asked, rows if manages else visible(rows), related=_OF_SOME)
 
 
 def of_access_code(asked: Asked, code: str) -> Response:
@@ -43,7 +51,7 @@ def of_access_code(asked: Asked, code: str) -> Response:
     knows = found is not None and bool(given) and given == found["code"]
     if not knows and not (found is not None and asked.manages(found["event_id"])):
         rows = visible(rows)
-    return collection(asked, rows, "code")
+    return collection(asked, rows, "code", related=_OF_SOME)
 
 
 def of_order(asked: Asked, identifier: str) -> Response:
@@ -53,7 +61,7 @@ def of_order(asked: Asked, identifier: str) -> Response:
     is_buyer = found is not None and asked.user is not None and found["user_id"] == asked.user.id
     if not is_buyer and not (found is not None and asked.manages(found["event_id"])):
         rows = visible(rows)
-    return collection(asked, rows)
+    return collection(asked, rows, related=_OF_SOME)
 
 
 def visible(rows: list[Ticket]) -> list[Ticket]:
@@ -61,14 +69,26 @@ def visible(rows: list[Ticket]) -> list[Ticket]:
     return [row for row in rows if row.is_hidden is False]
 
 
-def collection(asked: Asked, rows: list[Ticket], *extra: str) -> Response:
+def records(asked: Asked, rows: list[Ticket]) -> list[dict[str, Any]]:
+    """The tickets with all that Open Event shows of them, as values of JSON."""
+    others = reads.ticket_columns(asked.connection, [row.id for row in rows])
+    # one that another transaction has just deleted is shown no more
+    whole = ({n: getattr(row, n) for n in _COLUMNS} | others[row.id] for row in rows if row.id in others)
+    return [{name: documents.value(item) for name, item in record.items()} for record in whole]
+
+
+def collection(
+    asked: Asked, rows: list[Ticket], *extra: str, related: Iterable[str] = TICKET_RELATIONSHIPS
+) -> Response:
     """A page of tickets as a document."""
     query = queries.parse(asked.request, "ticket", MEMBERS, ATTRIBUTES, *extra)
-    rows = queries.ordered(rows, query, lambda row, name: getattr(row, name.replace("-", "_")))
-    data = [documents.ticket(row, asked.prefix, query.fields) for row in queries.page(rows, query)]
-    links = {"self": asked.request.path} | queries.links(asked.request, query, len(rows))
-    document = documents.document(data, asked.request.path, meta={"count": len(rows)})
-    return json_response(document | {"links": links})
+    found = queries.ordered(records(asked, rows), query)
+    data = [
+        documents.ticket(item, asked.prefix, query.fields, related) for item in queries.page(found, query)
+    ]
+    document = documents.document(data, queries.self_link(asked.request), meta={"count": len(found)})
+    document["links"] |= queries.links(asked.request, query, len(found))
+    return json_response(document)
 
 
 ROUTES = (

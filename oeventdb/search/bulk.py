@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from elastic_transport import SerializationError, TransportError
 
-from oeventdb.errors import SearchUnavailable
+from oeventdb.errors import SearchUnavailable, SearchUnreachable
 from oeventdb.search.cluster import PATIENCE, RETRIED, Pauses, reason_of
 from oeventdb.search.export import Body
 
@@ -32,7 +32,7 @@ _SHOWN = 3
 
 
 class BulkFailed(SearchUnavailable):
-    """Elasticsearch refused documents, or stayed away longer than the patience."""
+    """Elasticsearch refused documents."""
 
 
 class Abandoned(Exception):
@@ -134,7 +134,7 @@ class BulkSender:
             if not pauses.wait(self._stop):
                 if self._stop.is_set():
                     raise Abandoned
-                raise BulkFailed(f"{why}, for {self._patience:.0f} s")
+                raise SearchUnreachable(f"{why}, for {self._patience:.0f} s")
             left, why = self._attempt(left, DETAILED)
 
     def _attempt(self, body: Body, query: dict[str, str]) -> tuple[Body | None, str]:

@@ -17,7 +17,7 @@ from elastic_transport import (
 )
 from elastic_transport.client_utils import url_to_node_config
 
-from oeventdb.errors import SearchUnavailable
+from oeventdb.errors import SearchUnavailable, SearchUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +161,7 @@ class Cluster:
         if isinstance(exc, SerializationError):
             return SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
         reason = _innermost(exc)
-        return SearchUnavailable(f"no answer from {self.where}: {reason}")
+        return SearchUnreachable(f"no answer from {self.where}: {reason}")
 
     def refused(self, answer: Answer) -> SearchUnavailable:
         """Return the error for an answer of status 400 or above."""
@@ -170,7 +170,8 @@ class Cluster:
                 f"{self.where} refuses these credentials (HTTP {answer.status})",
                 hint="give user and password in the URL, or an API key in OEVENTDB_ELASTICSEARCH_API_KEY",
             )
-        return SearchUnavailable(f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}")
+        kind = SearchUnreachable if answer.status in RETRIED else SearchUnavailable
+        return kind(f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}")
 
 
 def _configured(node: NodeConfig, headers: dict[str, str], timeout: float, connections: int) -> NodeConfig:

@@ -48,6 +48,7 @@ def search(
     *,
     alias: str = "events",
     limit: int = 10,
+    offset: int = 0,
     include_private: bool = False,
     starting: datetime | None = None,
     near: tuple[float, float] | None = None,
@@ -56,7 +57,8 @@ def search(
 ) -> Found:
     """Return the events that have every word of `query`, as a word or the beginning of one.
 
-    The words may be spread over name, place, organizer and description. `starting` leaves out
+    The words may be spread over name, place, organizer and description. `offset` skips the best
+    hits; it and `limit` reach 10,000 hits deep. `starting` leaves out
     what starts earlier, `near` (latitude, longitude) what is farther away than `within`, a number
     with m, km or mi. Private events are left out unless asked for. Raises SearchUnavailable also
     when nothing was indexed yet.
@@ -68,6 +70,7 @@ def search(
             f"/{target}/_search",
             body={
                 "query": {"bool": {"must": _all_words(query), "filter": _filters(starting, near, within)}},
+                "from": offset,
                 "size": limit,
                 "track_total_hits": True,
                 "sort": ["_score", {"starts_at": "desc"}, {"id": "asc"}],

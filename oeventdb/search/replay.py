@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from oeventdb.errors import SearchUnavailable
+from oeventdb.errors import SearchUnavailable, SearchUnreachable
 from oeventdb.search.cluster import Pauses
 from oeventdb.search.export import PAGE, Snapshot
 from oeventdb.search.outbox import Outcome, bodies, deliver, fetch
@@ -73,4 +73,4 @@ class Replay:
             if not why:
                 return
             if not pauses.wait():
-                raise SearchUnavailable(f"{why}, for {self._patience:.0f} s")
+                raise SearchUnreachable(f"{why}, for {self._patience:.0f} s")

@@ -213,6 +213,17 @@ def test_every_option_of_every_command_has_a_variable_in_its_help(words: tuple[s
 
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
+def test_every_variable_of_every_command_is_one_that_a_shell_can_set(words: tuple[str, ...]) -> None:
+    command: click.Command = main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    variables = [str(option.envvar) for option in command.params if isinstance(option, click.Option)]
+    assert variables
+    assert [name for name in variables if not re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", name)] == []
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
 def test_an_unknown_option_of_every_command_is_a_usage_error(words: tuple[str, ...]) -> None:
     result = run(main, *words, "--nonsense")
     assert result.exit_code == 2

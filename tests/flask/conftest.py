@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flask
-import jwt
 import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
 import oeventdb.flask
 from tests import samples
-from tests.flask.jsonapi import assert_valid
+from tests.flask.http import KEY, Api, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from werkzeug.test import TestResponse
-
     from tests.conftest import Databases
-
-KEY = "a key of the tests, long enough for HS256"
-MEDIA_TYPE = "application/vnd.api+json"
-
-
-def token(user_id: int, **claims: Any) -> str:
-    """A bearer token for a user."""
-    return jwt.encode({"sub": str(user_id), "exp": time.time() + 60} | claims, KEY, algorithm="HS256")
-
-
-@dataclass
-class Api:
-    """Requests as some user; every answer is checked to be valid JSON:API."""
-
-    app: flask.Flask
-
-    def __call__(
-        self, method: str, path: str, document: Any = None, *, user: int | None = None, **headers: str
-    ) -> TestResponse:
-        """Send a request."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        if user is not None:
-            given = self.bearer(user) | given
-        if document is not None:
-            given.setdefault("Content-Type", MEDIA_TYPE)
-        response = self.app.test_client().open(path, method=method, json=document, headers=given)
-        if response.data:
-            assert response.content_type == MEDIA_TYPE
-            assert_valid(response.get_json(force=True))
-        return response
-
-    def bearer(self, user: int) -> dict[str, str]:
-        """The header by which a user is known."""
-        return {"Authorization": f"Bearer {token(user)}"}
-
-    def get(self, path: str, *, user: int | None = None, **headers: str) -> TestResponse:
-        """Send a GET."""
-        return self("GET", path, user=user, **headers)
 
 
 @dataclass
@@ -164,7 +122,8 @@ def app(pool: ConnectionPool) -> flask.Flask:
     return made
 
 
-@pytest.fixture
-def api(app: flask.Flask) -> Api:
-    """Requests to that application."""
-    return Api(app)
+@pytest.fixture(scope="module")
+def api(app: flask.Flask) -> Iterator[Api]:
+    """Requests to that application, in a server."""
+    with served(app) as made:
+        yield made

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import samples
+from tests.flask.http import MEDIA_TYPE, bearer
 
 if TYPE_CHECKING:
     import psycopg
 
-    from tests.flask.conftest import Api, Scene
+    from tests.flask.conftest import Scene
+    from tests.flask.http import Api
 
 
 def _path(scene: Scene) -> str:
@@ -25,7 +28,7 @@ def _linkage(*ids: Any) -> dict[str, Any]:
 
 def _linked(api: Api, scene: Scene) -> list[int]:
     response = api.get(_path(scene), user=scene.organizer)
-    return [int(item["id"]) for item in response.get_json(force=True)["data"]]
+    return [int(item["id"]) for item in response.document["data"]]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_an_organizer_of_another_event_may_not(api: Api, scene: Scene, db: psyco
 
 def test_the_relationship(api: Api, scene: Scene) -> None:
     api("PATCH", _path(scene), _linkage(scene.hidden, scene.ticket), user=scene.organizer)
-    document = api.get(_path(scene), user=scene.organizer).get_json(force=True)
+    document = api.get(_path(scene), user=scene.organizer).document
     assert document == {
         "data": [{"type": "ticket", "id": str(scene.ticket)}, {"type": "ticket", "id": str(scene.hidden)}],
         "links": {"self": _path(scene), "related": f"/v1/discount-codes/{scene.code}/tickets"},
@@ -71,7 +74,7 @@ def test_the_relationship(api: Api, scene: Scene) -> None:
 def test_patch_replaces_the_whole_set(api: Api, scene: Scene) -> None:
     response = api("PATCH", _path(scene), _linkage(scene.ticket), user=scene.organizer)
     assert response.status_code == 200
-    document = response.get_json(force=True)
+    document = response.document
     assert document["data"]["type"] == "discount-code"
     assert document["data"]["id"] == str(scene.code)
     assert document["data"]["attributes"]["used-for"] == "ticket"
@@ -127,13 +130,13 @@ def test_additions_at_the_same_time_lose_nothing(api: Api, scene: Scene, db: psy
 def test_defects_of_a_body(api: Api, scene: Scene, document: Any, status: int, pointer: str) -> None:
     response = api("PATCH", _path(scene), document, user=scene.organizer)
     assert response.status_code == status
-    assert response.get_json(force=True)["errors"][0].get("source") == {"pointer": pointer}
+    assert response.errors[0].get("source") == {"pointer": pointer}
 
 
 def test_a_ticket_of_another_event_is_refused_with_its_code(api: Api, scene: Scene) -> None:
     response = api("PATCH", _path(scene), _linkage(scene.other_ticket), user=scene.organizer)
     assert response.status_code == 422
-    (error,) = response.get_json(force=True)["errors"]
+    (error,) = response.errors
     assert error["code"] == "OE105"
     assert error["title"] == "Wrong event"
     assert error["meta"]["detail"]["id"] == scene.other_ticket
@@ -144,7 +147,7 @@ def test_a_code_of_kind_event_takes_no_tickets(api: Api, scene: Scene, db: psyco
     path = f"/v1/discount-codes/{code}/relationships/tickets"
     response = api("PATCH", path, _linkage(scene.ticket), user=scene.organizer)
     assert response.status_code == 409
-    assert response.get_json(force=True)["errors"][0]["code"] == "OE201"
+    assert response.errors[0]["code"] == "OE201"
 
 
 @pytest.mark.parametrize(
@@ -156,16 +159,22 @@ def test_the_media_type_of_a_body(api: Api, scene: Scene, content_type: str) -> 
 
 
 def test_bodies_that_are_no_json(api: Api, scene: Scene) -> None:
-    headers = {"Content-Type": "application/vnd.api+json"}
+    headers = bearer(scene.organizer) | {"Content-Type": MEDIA_TYPE}
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
-        response = api.app.test_client().patch(
-            _path(scene), data=body, headers=headers | api.bearer(scene.organizer)
-        )
-        assert response.status_code == 400
-    big = api.app.test_client().patch(
-        _path(scene), data=b" " * 1_000_001, headers=headers | api.bearer(scene.organizer)
+        assert api.send("PATCH", _path(scene), body, headers).status_code == 400
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "in chunks"])
+def test_bodies_that_are_too_large(api: Api, scene: Scene, declared: bool) -> None:
+    environ = {} if declared else {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    response = api.app.test_client().patch(
+        _path(scene),
+        input_stream=io.BytesIO(b" " * 2_000_000),
+        content_length=2_000_000 if declared else None,
+        headers=bearer(scene.organizer) | {"Content-Type": MEDIA_TYPE},
+        environ_overrides=environ,
     )
-    assert big.status_code == 413
+    assert response.status_code == 413
 
 
 def test_codes_that_are_not_there(api: Api, scene: Scene) -> None:
@@ -179,3 +188,16 @@ def test_methods_that_are_not_supported(api: Api, scene: Scene) -> None:
     response = api("PUT", _path(scene), _linkage(), user=scene.staff)
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) >= {"GET", "PATCH", "POST", "DELETE"}
+
+
+def test_a_change_of_what_was_read_is_refused_if_it_was_changed_since(api: Api, scene: Scene) -> None:
+    read = api.get(_path(scene), user=scene.organizer).headers["ETag"]
+    change = _linkage(scene.ticket)
+    assert api("PATCH", _path(scene), change, user=scene.organizer, If_Match='"other"').status_code == 412
+    assert _linked(api, scene) == []
+    assert api("PATCH", _path(scene), change, user=scene.organizer, If_Match=read).status_code == 200
+    late = api("PATCH", _path(scene), _linkage(scene.hidden), user=scene.coorganizer, If_Match=read)
+    assert late.status_code == 412
+    assert late.errors[0]["source"] == {"header": "If-Match"}
+    assert _linked(api, scene) == [scene.ticket]
+    assert api("DELETE", _path(scene), change, user=scene.organizer, If_Match="*").status_code == 200

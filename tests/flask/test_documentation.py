@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oeventdb.flask.routes import ROUTES
-from tests.flask.conftest import KEY
+from tests.flask.http import KEY
 
 if TYPE_CHECKING:
     import pytest

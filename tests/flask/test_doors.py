@@ -19,7 +19,7 @@ from tests.procedures.tickets import test_doors as tickets
 if TYPE_CHECKING:
     import psycopg
 
-    from tests.flask.conftest import Api
+    from tests.flask.http import Api
 
 Request = tuple[str, str, Any]
 
@@ -95,5 +95,5 @@ def test_http_meets_the_same_refusal(case: Case, api: Api, db: psycopg.Connectio
         pytest.skip("a document cannot say this")
     method, path, document = REQUESTS[str(case.function)](given)
     response = api(method, path, document, user=samples.user(db, is_admin=True))
-    assert response.status_code == STATUS[case.error], response.get_data(as_text=True)
-    assert response.get_json(force=True)["errors"][0]["code"] == case.error.sqlstate
+    assert response.status_code == STATUS[case.error], response.data
+    assert response.errors[0]["code"] == case.error.sqlstate

@@ -16,12 +16,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from oeventdb.flask.routes import ROUTES
+from tests.flask.http import bearer
 
 if TYPE_CHECKING:
     import flask
 
     from oeventdb.flask.requests import Route
-    from tests.flask.conftest import Api, Scene
+    from tests.flask.conftest import Scene
+    from tests.flask.http import Api
 
 CHECKS = [
     not_a_server_error,
@@ -33,9 +35,9 @@ CHECKS = [
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.handler.__name__)
 def test_answers_are_as_described(route: Route, api: Api, scene: Scene) -> None:
-    schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", api.app)
+    schema = schemathesis.openapi.from_url(f"{api.url}/v1/openapi.json")
     operation = schema["/v1" + re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method]
-    headers = api.bearer(scene.staff)
+    headers = bearer(scene.staff)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())

@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 
 import oeventdb.flask
 from oeventdb import schema
-from tests.flask.conftest import KEY, Api
+from tests.flask.http import KEY, Api, served
 from tests.roles import Roles
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def humble(postgres: Postgres, dsn: str) -> Iterator[Api]:
     with ConnectionPool(roles.login(dsn, role), min_size=1, open=True) as pool:
         users = oeventdb.flask.bearer_tokens(KEY)
         app.register_blueprint(oeventdb.flask.blueprint(pool.connection, users=users))
-        yield Api(app)
+        with served(app) as made:
+            yield made
     roles.close()
 
 

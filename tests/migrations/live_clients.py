@@ -39,10 +39,11 @@ INSERT INTO feedback (id, rating, comment, user_id, event_id)
 SELECT g, (ARRAY['5', '4.5', '4.0', '3', 'great!', '', ' 4 ', '2.25', '9'])[1 + g %% 9], 'as it was',
     1 + g %% 400, 1 + g %% 60
 FROM generate_series(1, %(rows)s::int) AS g;
-INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets)
-SELECT g, 'code ' || g %% 40, 'percent', 10, 'ticket', 1 + (g - 1) %% 60,
-    (1 + (g - 1) %% 60) || ', ' || (61 + (g - 1) %% 60) || ',nonsense'
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets, tickets_number)
+SELECT g, 'code ' || g %% 40, 'percent', CASE WHEN g %% 10 = 0 THEN 150 ELSE 10 END, 'ticket', 1 + (g - 1) %% 60,
+    (1 + (g - 1) %% 60) || ', ' || (61 + (g - 1) %% 60) || ',nonsense', (ARRAY[3, 100, NULL])[1 + g %% 3]
 FROM generate_series(1, 200) AS g;
+UPDATE orders SET discount_code_id = 1 + (id - 1) %% 60 WHERE id %% 3 <> 0;
 SELECT setval(pg_get_serial_sequence(t, 'id'), 1000000) FROM unnest(
     ARRAY['events', 'tickets', 'orders', 'ticket_holders', 'feedback', 'discount_codes']
 ) AS t;
@@ -65,6 +66,7 @@ class Client:
     feedback: dict[int, str] = field(default_factory=dict)
     quantities: dict[int, int | None] = field(default_factory=dict)
     statuses: dict[int, str] = field(default_factory=dict)
+    codes: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     done: int = 0
@@ -216,14 +218,16 @@ class Client:
     def make_code(self) -> None:
         """A code is made with a text of ticket ids, some worth more than the ticket."""
         if self.names_ticket_texts.is_set():
-            self._one(
+            tickets = self._ticket(), self._ticket()
+            code = self._one(
                 "INSERT INTO discount_codes (code, type, value, used_for, event_id, tickets)"
                 " VALUES (%s, 'amount', %s, 'ticket', %s, %s) RETURNING id",
                 f"code {self.random.randrange(50)}",
                 self.random.choice([3, 30]),
                 self.random.choice(self._own(60)),
-                f"{self._ticket()},{self._ticket()}",
+                "{},{}".format(*tickets),
             )
+            self.codes[code] = tickets
 
     def change_code(self) -> None:
         """A code gets another text of ticket ids."""
@@ -235,12 +239,13 @@ class Client:
             )
 
     def delete_code(self) -> None:
-        """The codes made here are deleted."""
-        self._one(
-            "DELETE FROM discount_codes WHERE id > 1000000 AND id %% %s = %s RETURNING id",
-            CLIENTS,
-            self.number,
-        )
+        """A code that was made here is deleted; tickets that it covers and nobody holds go with it."""
+        if self.codes:
+            code = self.random.choice(list(self.codes))
+            if self._one("DELETE FROM discount_codes WHERE id = %s RETURNING id", code):
+                for ticket in self.codes.pop(code):
+                    if self._one("SELECT id FROM tickets WHERE id = %s", ticket) is None:
+                        self.quantities.pop(ticket, None)
 
     _ACTIONS = (
         *(3 * (add_holder,)),

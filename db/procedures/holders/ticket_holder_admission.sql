@@ -28,11 +28,11 @@ BEGIN
         -- not locked: who changes the order's state finds this holder and waits for it, so the two would wait for each other
         SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = NEW.order_id;
     ELSE
-        -- locked: a cancellation that is under way must see this holder, or this holder the cancellation
-        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id FOR NO KEY UPDATE;
+        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
-            -- written, not only locked: a cancellation whose snapshot is older must fail, as it cannot see this holder
-            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id;
+            -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
+            -- snapshot is older must fail, as it cannot see this holder
+            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id RETURNING o.status INTO v_status;
         END IF;
     END IF;
     IF NEW.ticket_id IS NOT NULL AND NOT (

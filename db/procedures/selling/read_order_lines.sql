@@ -8,32 +8,29 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_lines oeventdb_internal.order_line[] := ARRAY[]::oeventdb_internal.order_line[];
-    v_line oeventdb_internal.order_line;
-    v_element jsonb;
-    v_wrong text;
+    v_line jsonb;
+    v_wrong text := CASE
+        WHEN read_order_lines.lines IS NULL THEN 'is NULL'
+        WHEN pg_catalog.jsonb_typeof(read_order_lines.lines) <> 'array' THEN 'is no array'
+        WHEN pg_catalog.jsonb_array_length(read_order_lines.lines) NOT BETWEEN 1 AND 100 THEN 'has not between 1 and 100 elements'
+    END;
     v_seats bigint := 0;
 BEGIN
-    IF read_order_lines.lines IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'is NULL');
-    ELSIF pg_catalog.jsonb_typeof(read_order_lines.lines) <> 'array' THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'is no array');
-    ELSIF pg_catalog.jsonb_array_length(read_order_lines.lines) NOT BETWEEN 1 AND 100 THEN
-        PERFORM oeventdb_internal.refuse_argument('lines', 'has not between 1 and 100 elements');
+    IF v_wrong IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument('lines', v_wrong);
     END IF;
 
     FOR v_place IN 1 .. pg_catalog.jsonb_array_length(read_order_lines.lines) LOOP
-        v_element := read_order_lines.lines -> (v_place - 1);
-        v_wrong := oeventdb_internal.order_line_fault(v_element);
+        v_line := read_order_lines.lines -> (v_place - 1);
+        v_wrong := oeventdb_internal.order_line_fault(v_line);
         IF v_wrong IS NOT NULL THEN
             PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
         END IF;
-        -- cast: an assignment would go through text, and fail for 2.0
-        v_line.ticket_id := (v_element -> 'ticket_id')::bigint;
-        v_line.quantity := (v_element -> 'quantity')::integer;
-        v_line.price := (v_element -> 'price')::numeric;
-        v_line.holders := v_element -> 'holders';
-        v_lines := v_lines || v_line;
-        v_seats := v_seats + v_line.quantity;
+        v_lines := v_lines || ROW(
+            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, (v_line -> 'price')::numeric, v_line -> 'holders',
+            NULL, NULL, NULL, NULL, NULL
+        )::oeventdb_internal.order_line;
+        v_seats := v_seats + (v_line -> 'quantity')::integer;
     END LOOP;
 
     IF v_seats > 10000 THEN

@@ -1,0 +1,129 @@
+"""The task rebuild.events.elasticsearch, run by a real worker that a real Redis tells to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from celery import Celery
+from celery.result import AsyncResult
+
+from oeventdb import search
+from oeventdb.errors import OperationError, Refused, SearchUnavailable
+from tests import samples
+from tests.celery.conftest import PASSWORD, Process, Stage
+
+TASK = "rebuild.events.elasticsearch"
+REFUSED = (
+    b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+)
+SOON = 60
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def failure(result: AsyncResult[object]) -> Exception:
+    """Wait for a task that fails, and return its exception."""
+    with pytest.raises(OperationError) as caught:
+        result.get(timeout=SOON)
+    return caught.value
+
+
+def assert_no_secret(worker: Process, result: AsyncResult[object]) -> None:
+    """The password is neither in the log nor in anything that is kept of the task."""
+    kept = repr(result.backend.get_task_meta(result.id))
+    assert PASSWORD not in kept
+    assert PASSWORD not in worker.said()
+
+
+def test_a_worker_rebuilds_the_index(
+    stage: Stage, app: Celery, worker: Process, connection: psycopg.Connection
+) -> None:
+    before = search.reindex(stage.dsn, stage.elastic.url, alias=stage.elastic.alias).index
+    event = samples.event(connection, name="PyCon DE")
+    result = app.send_task(TASK)
+    done = result.get(timeout=SOON)
+    assert sorted(done) == ["alias", "documents", "index", "seconds"]
+    assert (done["alias"], done["documents"]) == (stage.elastic.alias, 1)
+    assert stage.elastic.behind() == [done["index"]] != [before]
+    found = search.search(stage.elastic.url, "pycon", alias=stage.elastic.alias)
+    assert [hit.id for hit in found.hits] == [event]
+    assert_no_secret(worker, result)
+
+
+def test_a_second_rebuild_is_refused_and_the_first_goes_on(
+    stage: Stage, app: Celery, worker: Process, connection: psycopg.Connection
+) -> None:
+    samples.event(connection)
+    with stage.hold() as begun:
+        first = app.send_task(TASK)
+        assert begun.wait(SOON)
+        second = app.send_task(TASK)
+        refused = failure(second)
+    assert isinstance(refused, Refused)
+    assert f"another reindex of {stage.elastic.alias} is running" in str(refused)
+    done = first.get(timeout=SOON)
+    assert stage.elastic.behind() == [done["index"]]
+    assert_no_secret(worker, second)
+
+
+def test_an_elasticsearch_that_refuses_fails_the_task_with_one_line(
+    stage: Stage, app: Celery, worker: Process
+) -> None:
+    live = stage.elastic.behind()
+    with stage.proxied(lambda _: REFUSED):
+        result = app.send_task(TASK)
+        refused = failure(result)
+    assert isinstance(refused, SearchUnavailable)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ refuses these credentials \(HTTP 401\) .*", str(refused))
+    until(lambda: re.search(rf"\[{result.id}\] raised \w+: ", worker.said()))
+    assert f"was not rebuilt: {refused}\n" in worker.said()
+    assert "Traceback" not in worker.said()
+    assert stage.elastic.behind() == live
+    assert_no_secret(worker, result)
+
+
+def test_an_elasticsearch_that_is_away_is_asked_again(stage: Stage, app: Celery, worker: Process) -> None:
+    asked = iter(range(1_000_000))
+    with stage.proxied(lambda _: True if next(asked) else None):
+        result = app.send_task(TASK)
+        done = result.get(timeout=SOON)
+    assert stage.elastic.behind() == [done["index"]]
+    assert "waits to be rebuilt: no answer from" in worker.said()
+    assert_no_secret(worker, result)
+
+
+def test_beat_sends_the_task_by_its_schedule(stage: Stage, worker: Process) -> None:
+    assert worker.popen.poll() is None
+    before = stage.elastic.behind()
+    schedule = stage.directory / "schedule"
+    with stage.celery("beat", "--schedule", str(schedule), "--max-interval=1"):
+        until(lambda: stage.elastic.behind() not in (before, []))
+
+
+def test_killed_in_the_middle_it_leaves_the_live_index_and_is_run_again(
+    stage: Stage, app: Celery, connection: psycopg.Connection
+) -> None:
+    live = search.reindex(stage.dsn, stage.elastic.url, alias=stage.elastic.alias).index
+    samples.event(connection)
+    with stage.worker("doomed", VISIBILITY_TIMEOUT="1") as worker:
+        with stage.hold() as begun:
+            result = app.send_task(TASK, queue="doomed")
+            assert begun.wait(SOON)
+            worker.kill()
+        assert stage.elastic.behind() == [live]
+        assert not result.ready()
+    with stage.worker("doomed", VISIBILITY_TIMEOUT="1"):
+        done = result.get(timeout=SOON)
+    assert stage.elastic.behind() == [done["index"]] != [live]
+    assert sorted(stage.elastic.indices()) == sorted([live, done["index"]])

@@ -1,0 +1,141 @@
+"""The example started as people start it, and what it says about its search."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import Future
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+
+import psycopg
+
+from examples.shop import sample
+from examples.shop.app import create_app
+from examples.shop.finder import Finder
+from oeventdb.demo.stage import Missing, Stage
+from oeventdb.servers.elasticsearch import Search
+from tests import samples
+from tests.test_style import ROOT
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+DEADLINE = 60
+
+
+def get(url: str) -> str:
+    """The text behind an address of this machine."""
+    with urllib.request.urlopen(url, timeout=DEADLINE) as response:  # noqa: S310 - our own server
+        return str(response.read().decode())
+
+
+def search(url: str, words: str) -> list[str]:
+    """The names that the search finds, once it does not say any more that it is starting."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            found = json.loads(get(f"{url}v1/search/events?q={words}"))
+        except HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return [hit["attributes"]["name"] for hit in found["data"]]
+
+
+def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: str) -> None:
+    command = [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+/", said)
+            assert address, said + (process.stderr.read() if process.stderr else "")
+            url = address.group()
+            assert "PyCon" in get(url)
+            assert "PyCon DE & PyData Berlin" in search(url, "pyda+berlin")
+        finally:
+            process.send_signal(signal.SIGINT)
+            told, problems = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, problems
+    assert told == "closing\n"
+    assert problems == ""
+
+
+def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "examples.shop", "--port", str(port)],
+            check=False,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"Error: port {port}: Address already in use; choose another with --port\n"
+
+
+def test_the_sample_sells_by_the_rules(db: psycopg.Connection) -> None:
+    with db.transaction():
+        sample.fill(db)
+    row = db.execute(
+        "SELECT count(*), min(starts_at) > now(), count(DISTINCT payment_currency) FROM events"
+    ).fetchone()
+    assert row is not None
+    events, are_to_come, currencies = row
+    assert events > 30
+    assert are_to_come
+    assert currencies > 5
+    per_day = db.execute(
+        "SELECT count(*) FROM orders WHERE status = 'completed' GROUP BY created_at::date ORDER BY created_at::date"
+    ).fetchall()
+    assert [count for (count,) in per_day] == [orders for orders in sample.PAST_ORDERS if orders]
+
+
+def test_without_elasticsearch_the_page_says_what_to_install(db: psycopg.Connection) -> None:
+    nowhere: Future[Search | Missing] = Future()
+    nowhere.set_result(Missing("no Maven", "install Maven"))
+    finder = Finder()
+    app = create_app(lambda: nullcontext(db), secret="of the tests", finder=finder)
+    assert "Search is still starting." in app.test_client().get("/").text
+    finder.start(Stage("", "", "events", None, nowhere))
+    assert "There is no search: no Maven. To have it, install Maven." in app.test_client().get("/").text
+
+
+def test_a_database_that_does_not_answer_is_said_on_every_page(migrated: str) -> None:
+    def refuse() -> AbstractContextManager[psycopg.Connection]:
+        return psycopg.connect(migrated, dbname="oeventdb_test_nowhere")
+
+    app = create_app(refuse, secret="of the tests", finder=Finder())
+    for path in ("/", "/events/x", "/events/x/sales", "/orders/x", "/sign-in"):
+        response = app.test_client().get(path)
+        assert response.status_code == 503
+        assert "database cannot be reached" in response.text
+
+
+def test_what_is_not_there_is_said_on_a_page(db: psycopg.Connection) -> None:
+    app = create_app(lambda: nullcontext(db), secret="of the tests", finder=Finder())
+    for path in ("/events/x", "/events/%00", "/events/x/sales", "/orders/x", "/orders/%00", "/nowhere"):
+        response = app.test_client().get(path)
+        assert response.status_code == 404, path
+        assert "That did not work" in response.text
+
+
+def test_signing_in_leads_nowhere_else(db: psycopg.Connection) -> None:
+    app = create_app(lambda: nullcontext(db), secret="of the tests", finder=Finder())
+    person = samples.user(db, first_name="Ada")
+    for outside in ("https://example.org/", "//example.org", "/\\example.org", "javascript:alert(1)"):
+        response = app.test_client().post("/sign-in", data={"person": person, "next": outside})
+        assert response.location == "/"

@@ -1,0 +1,59 @@
+"""What the migrations count as uses of discount codes: the seats of live orders, as far as the limit goes."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from oeventdb import schema
+
+ROWS = """
+INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
+INSERT INTO tickets (id, name, type, quantity, price, sales_starts_at, sales_ends_at, event_id)
+SELECT id, 'ticket ' || id, 'paid', 100, 20, now(), now() + interval '1 day', 1 FROM generate_series(1, 4) AS id;
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets, tickets_number, max_quantity) VALUES
+    (1, 'LIMITED', 'percent', 10, 'ticket', 1, '1', 5, 5),
+    (2, 'UNLIMITED', 'percent', 10, 'ticket', 1, '2', NULL, 5),
+    (3, 'BROKEN', 'percent', 150, 'ticket', 1, '3', 5, 5);
+INSERT INTO orders (id, identifier, status, event_id, discount_code_id) VALUES
+    (1, 'cancelled', 'cancelled', 1, 1), (2, 'first', 'completed', 1, 1), (3, 'second', NULL, 1, 1),
+    (4, 'too late', 'pending', 1, 1), (5, 'unlimited', 'completed', 1, 2), (6, 'broken', 'completed', 1, 3),
+    (7, 'other tickets', 'completed', 1, 1);
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, event_id, order_id)
+SELECT 'A', 'B', ticket_id, 1, order_id
+FROM (VALUES (1, 1), (2, 1), (3, 1), (4, 1), (5, 2), (6, 3), (7, 4)) AS o (order_id, ticket_id)
+CROSS JOIN generate_series(1, 3) AS seat;
+"""
+
+
+@pytest.fixture
+def sold(legacy: str) -> psycopg.Connection:
+    """An autocommit connection to a migrated database whose orders used codes before."""
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        connection.execute(ROWS.encode())
+    schema.migrate(legacy)
+    return psycopg.connect(legacy, autocommit=True)
+
+
+def used(connection: psycopg.Connection) -> dict[int, int]:
+    return dict(connection.execute("SELECT id, used_number FROM discount_codes").fetchall())
+
+
+def test_seats_of_live_orders_are_uses_up_to_the_limit_and_older_orders_come_first(
+    sold: psycopg.Connection,
+) -> None:
+    with sold:
+        seats: dict[int, int | None] = dict(sold.execute("SELECT id, discount_seats FROM orders").fetchall())
+        assert seats == {1: None, 2: 3, 3: 2, 4: 0, 5: None, 6: None, 7: None}
+        assert used(sold) == {1: 5, 2: 0, 3: 0}
+        sold.execute("UPDATE orders SET status = 'cancelled' WHERE id = 2")
+        assert used(sold)[1] == 2
+
+
+def test_an_order_whose_code_breaks_a_rule_can_be_cancelled_and_deleted(sold: psycopg.Connection) -> None:
+    with sold:
+        sold.execute("UPDATE orders SET status = 'cancelled' WHERE id = 6")
+        sold.execute("UPDATE orders SET status = 'completed' WHERE id = 6")
+        sold.execute("DELETE FROM ticket_holders WHERE order_id = 6")
+        sold.execute("DELETE FROM orders WHERE id = 6")
+        assert used(sold)[3] == 0
