@@ -58,7 +58,9 @@ class Writer(threading.Thread):
                 self.written += 1
             except psycopg.Error:
                 if connection is not None and not connection.closed:
-                    connection.rollback()
+                    # the server may go away just now; then the connection is closed
+                    with suppress(psycopg.Error):
+                        connection.rollback()
                 time.sleep(0.02)
         if connection is not None:
             connection.close()
@@ -184,7 +186,7 @@ class Rebuilder(threading.Thread):
         self._alias = elastic.alias
         self._urls = urls
         self._stop_event = stop
-        self.rebuilt = 0
+        self.rebuilt = threading.Event()
 
     def run(self) -> None:
         """Rebuild until told to stop, by each of the URLs in turn."""
@@ -196,7 +198,7 @@ class Rebuilder(threading.Thread):
                 search.reindex(
                     self._dsn, url, alias=self._alias, keep=0, patience=SECONDS, body_bytes=100_000
                 )
-                self.rebuilt += 1
+                self.rebuilt.set()
 
 
 class Workers:
