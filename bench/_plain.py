@@ -42,9 +42,15 @@ FILL = (
     FROM generate_series(1, %(rows)s::int) AS g
     """,
     """
-    INSERT INTO discount_codes (code, type, value, used_for, event_id, tickets)
-    SELECT 'code ' || g %% 50, 'percent', 10, 'ticket', 1 + g %% (%(rows)s::int / 1000), g || ', ' || g + %(rows)s::int / 1000
+    INSERT INTO discount_codes (code, type, value, used_for, event_id, tickets, tickets_number)
+    SELECT 'code ' || g %% 50, 'percent', 10, 'ticket', 1 + g %% (%(rows)s::int / 1000), g || ', ' || g + %(rows)s::int / 1000,
+        CASE WHEN g %% 2 = 0 THEN 100 END
     FROM generate_series(1, %(rows)s::int / 250) AS g
+    """,
+    # every second order used a code, that of the ticket of its first holder
+    """
+    UPDATE orders AS o SET discount_code_id = h.ticket_id
+    FROM ticket_holders AS h WHERE h.order_id = o.id AND h.id %% 3 = 0 AND o.id %% 2 = 0 AND h.ticket_id > 1
     """,
     "VACUUM ANALYZE",
     "SET session_replication_role = origin",
@@ -135,6 +141,25 @@ WAYS: dict[str, tuple[str, ...]] = {
         ) AS s WHERE s.id = c.id AND s.place > 1
         """,
         "CREATE UNIQUE INDEX ON discount_codes (event_id, lower(code)) WHERE NOT is_duplicate",
+    ),
+    "0009": (
+        "LOCK TABLE orders, discount_codes IN ACCESS EXCLUSIVE MODE",
+        "ALTER TABLE orders ADD COLUMN discount_seats integer",
+        "ALTER TABLE discount_codes ADD COLUMN used_number integer NOT NULL DEFAULT 0",
+        "CREATE INDEX ON orders (discount_code_id) WHERE discount_code_id IS NOT NULL",
+        """
+        UPDATE orders AS o SET discount_seats = s.seats FROM (
+            SELECT h.order_id, count(*) AS seats FROM ticket_holders AS h
+            JOIN orders AS p ON p.id = h.order_id AND p.status <> 'cancelled'
+            JOIN tickets AS t ON t.id = h.ticket_id AND t.discount_code_id = p.discount_code_id
+            GROUP BY h.order_id
+        ) AS s WHERE s.order_id = o.id
+        """,
+        """
+        UPDATE discount_codes AS c SET used_number = least(s.seats, c.tickets_number)
+        FROM (SELECT discount_code_id, sum(discount_seats) AS seats FROM orders GROUP BY discount_code_id) AS s
+        WHERE s.discount_code_id = c.id AND c.tickets_number IS NOT NULL
+        """,
     ),
     "0010": ("ALTER TABLE discount_codes DROP COLUMN tickets",),
 }

@@ -22,7 +22,7 @@ from bench._scratch import database, server
 from oeventdb import schema
 
 _CLIENTS = 8
-_MIGRATIONS = ("0003", "0004", "0005", "0006", "0010")
+_MIGRATIONS = ("0003", "0004", "0005", "0006", "0009", "0010")
 
 
 class Client(threading.Thread):
