@@ -102,7 +102,8 @@ def definition() -> search.Definition:
 
 def green(elastic: Elastic) -> None:
     """Wait until every shard of the live index has its replica."""
-    elastic.ask("GET", f"/_cluster/health/{elastic.alias}?wait_for_status=green&timeout=120s")
+    wait = f"/_cluster/health/{elastic.alias}?wait_for_status=green&timeout=30s"
+    assert any(elastic.call("GET", wait)[0] == 200 for _ in range(10))
     for index in elastic.behind():
         assert elastic.indices()[index]["settings"]["index"]["number_of_replicas"] == "1"
 
