@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from tools.docs_diagram import Entity, Reference, diagram
+
 MANIFEST = Path(__file__).resolve().parent.parent / "db" / "manifest.json"
 
 INTRODUCTION = """\
@@ -23,8 +25,9 @@ This page is generated from the catalog of a migrated database by `make docs`.
 
 ## How they hang together
 
-The tables in which the rules live, with their keys. An admission is what a holder holds: there are as many rows of it as
-the ticket's quantity, or fewer while a large ticket has not been opened to its end.
+The tables in which the rules live, with their keys. A line goes from the one row that is referred to, to the many that
+refer to it; a circle says that they need not. An admission is what a holder holds: there are as many rows of it as the
+ticket's quantity, or fewer while a large ticket has not been opened to its end.
 """
 
 INTERNAL = """\
@@ -73,7 +76,7 @@ def tables_page(connection: psycopg.Connection[tuple[object, ...]]) -> str:
     public = sorted(name for name in tables if name.startswith("public."))
     internal = sorted(name for name in tables if name.startswith("oeventdb_internal."))
     parts = [INTRODUCTION]
-    parts += [f"### {title}\n\n{_diagram(tables, names)}" for title, names in DIAGRAMS.items()]
+    parts += [f"### {title}\n\n{_diagram(title, tables, names)}" for title, names in DIAGRAMS.items()]
     parts += ["## Tables of Open Event\n"]
     parts += [_section(name, tables[name], comments, legacy) for name in public]
     parts.append(INTERNAL)
@@ -107,10 +110,10 @@ def _keys(table: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
     return keys
 
 
-def _diagram(tables: dict[str, dict[str, dict[str, Any]]], names: tuple[str, ...]) -> str:
-    """Tables with the keys between them, and how many rows of one belong to one of another."""
+def _diagram(title: str, tables: dict[str, dict[str, dict[str, Any]]], names: tuple[str, ...]) -> str:
+    """Tables with their keys, and which of them refers to which."""
     drawn = {name.partition(".")[2]: name for name in names}
-    entities, relations = [], []
+    entities, references = [], []
     for short, name in drawn.items():
         columns = _of_kind(tables[name], "column")
         used: set[str] = set()
@@ -119,17 +122,16 @@ def _diagram(tables: dict[str, dict[str, dict[str, Any]]], names: tuple[str, ...
             if match and match[3] in drawn:
                 own = match[1].split(", ")
                 used.update(own)
-                many = "|o" if any(columns[column]["nullable"] == "null" for column in own) else "||"
-                relations.append(f'    {match[3]} {many}--o{{ {short} : "{", ".join(own)}"')
-        entities += [f"    {short} {{"]
-        for column, marks in sorted(
-            _keys(tables[name]).items(), key=lambda item: ("PK" not in item[1], item[0])
-        ):
-            if "PK" in marks or column in used:
-                kind = _short(columns[column]["type"]).replace(" ", "_")
-                entities.append(f"        {kind} {column} {','.join(sorted(marks, reverse=True))}")
-        entities += ["    }"]
-    return "\n".join(["```mermaid", "erDiagram", *entities, *sorted(relations), "```", ""])
+                optional = any(columns[column]["nullable"] == "null" for column in own)
+                references.append(Reference(match[3], short, own[-1], optional))
+        keys = sorted(_keys(tables[name]).items(), key=lambda item: ("PK" not in item[1], item[0]))
+        marks = {
+            column: " ".join(sorted(kinds, reverse=True))
+            for column, kinds in keys
+            if "PK" in kinds or column in used
+        }
+        entities.append(Entity(short, marks))
+    return diagram(title, entities, references)
 
 
 def _short(type_: str) -> str:
@@ -148,7 +150,7 @@ def _section(name: str, table: dict[str, dict[str, Any]], comments: dict[str, st
         if added or column in keys:
             mark = "added" if added and legacy else ", ".join(sorted(keys[column], reverse=True)) or ""
             meaning = _cell(comments.get(f"{name}.{column}", ""))
-            null = "never" if item["nullable"] == "not null" else "may be"
+            null = "no" if item["nullable"] == "not null" else "yes"
             rows.append(f"| `{column}` | `{_short(item['type'])}` | {null} | {mark} | {meaning} |")
     lines += ["| column | type | NULL | | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""]
     constraints = _of_kind(table, "constraint")
