@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Response
 
-from oeventdb.flask import bodies, documents, reads, tickets
+from oeventdb import functions
+from oeventdb.flask import bodies, documents, reads, ticket_documents, tickets
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
 from oeventdb.flask.requests import Asked, Route, path_id, require_match
@@ -20,7 +21,8 @@ _POINTERS = {"ticket_ids": "/data", "ticket_id": "/data", "discount_code_id": "c
 def code_tickets(asked: Asked, code: str) -> Response:
     """The tickets of a code, hidden ones too."""
     found = _managed(asked, code)
-    return tickets.collection(asked, asked.client.discount_code_tickets(discount_code_id=found["id"]))
+    arguments = {"discount_code_id": found["id"]}
+    return tickets.collection(asked, functions.DISCOUNT_CODE_TICKETS, arguments, hidden_too=True)
 
 
 def code_linkage(asked: Asked, code: str) -> Response:
@@ -60,8 +62,8 @@ def _change(asked: Asked, code: str, change: Callable[[set[int], set[int]], set[
     )
     resource = documents.discount_code(found, asked.prefix)
     resource["relationships"]["tickets"]["data"] = _identifiers(after)
-    included = [documents.ticket(record, asked.prefix) for record in tickets.records(asked, after)]
-    return json_response(documents.document(resource, asked.request.path, included=included))
+    included = ticket_documents.some(asked.connection, [row.id for row in after], asked.prefix)
+    return json_response(documents.document(asked.request.path, data=resource), included=included.array)
 
 
 def _managed(asked: Asked, code: str) -> dict[str, Any]:
@@ -76,8 +78,7 @@ def _managed(asked: Asked, code: str) -> dict[str, Any]:
 def _linkage(asked: Asked, rows: list[Ticket], code_id: int) -> Response:
     path = f"{asked.prefix}/discount-codes/{code_id}"
     links = {"self": f"{path}/relationships/tickets", "related": f"{path}/tickets"}
-    document = documents.document(_identifiers(rows), asked.request.path)
-    return json_response(document | {"links": links})
+    return json_response(documents.document(path, data=_identifiers(rows), links=links))
 
 
 def _identifiers(rows: list[Ticket]) -> list[dict[str, str]]:

@@ -45,31 +45,16 @@ CODE_ATTRIBUTES = (
 TICKET_RELATIONSHIPS = ("event", "ticket-tags", "discount-codes", "access-codes", "attendees")
 
 
-def document(data: Any, self_link: str, **members: Any) -> Document:
-    """A top-level document."""
-    return {"data": data, "links": {"self": self_link}, "jsonapi": {"version": "1.0"}} | members
-
-
-def ticket(
-    record: Mapping[str, Any],
-    prefix: str,
-    fields: Iterable[str] | None = None,
-    related: Iterable[str] = TICKET_RELATIONSHIPS,
-) -> Document:
-    """A ticket of values as JSON has them; fields are the members to show, None for all."""
-    path = f"{prefix}/tickets/{record['id']}"
-    relationships = {name: _relationship(path, name) for name in related}
-    if "attendees" in relationships:
-        relationships["attendees"]["links"]["related"] = f"{prefix}/attendees?ticket_id={record['id']}"
-    attributes = {dashed(name): record[name] for name in TICKET_ATTRIBUTES}
-    return _resource("ticket", record["id"], attributes, relationships, path, fields)
+def document(self_link: str, **members: Any) -> Document:
+    """A top-level document; its members are data and whatever else there is."""
+    return {"links": {"self": self_link}, "jsonapi": {"version": "1.0"}} | members
 
 
 def discount_code(row: Mapping[str, Any], prefix: str, fields: Iterable[str] | None = None) -> Document:
     """A discount code of kind 'ticket' has tickets, one of kind 'event' has events."""
     path = f"{prefix}/discount-codes/{row['id']}"
     covered = "tickets" if row["used_for"] == "ticket" else "events"
-    relationships = {name: _relationship(path, name) for name in ("event", "marketer", covered)}
+    relationships = {name: relationship(path, name) for name in ("event", "marketer", covered)}
     attributes = {dashed(name): value(row[name]) for name in CODE_ATTRIBUTES if name in row}
     return _resource("discount-code", row["id"], attributes, relationships, path, fields)
 
@@ -109,7 +94,8 @@ def _resource(
     }
 
 
-def _relationship(path: str, name: str) -> Document:
+def relationship(path: str, name: str) -> Document:
+    """The links of a relationship of the resource at a path."""
     return {"links": {"self": f"{path}/relationships/{name}", "related": f"{path}/{name}"}}
 
 

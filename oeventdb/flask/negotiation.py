@@ -11,9 +11,11 @@ from werkzeug.http import parse_accept_header, parse_options_header
 MEDIA_TYPE = "application/vnd.api+json"
 
 
-def json_response(document: dict[str, Any], status: int = 200) -> Response:
-    """A JSON:API response."""
+def json_response(document: dict[str, Any], status: int = 200, **rendered: str) -> Response:
+    """A JSON:API response; rendered are members of the document that are JSON already."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    ready = "".join(f'"{name}":{value},' for name, value in rendered.items())
+    text = "{" + ready + text[1:]
     # half of a surrogate pair, which JSON can carry into an error's text, is no character of UTF-8
     return Response(text.encode("utf-8", "replace"), status, content_type=MEDIA_TYPE)
 

@@ -38,7 +38,7 @@ def feedback_summary(asked: Asked, event: str) -> Response:
         "attributes": {"average": value(rating.average), "count": rating.count},
         "relationships": {"event": {"data": {"type": "event", "id": str(rating.event_id)}}},
     }
-    return json_response(documents.document(data, asked.request.path))
+    return json_response(documents.document(asked.request.path, data=data))
 
 
 def add_feedback(asked: Asked) -> Response:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Request
@@ -43,23 +41,6 @@ def parse(
         fields=_fields(request, f"fields[{type_}]", members),
         sort=_sort(request, attributes),
     )
-
-
-def ordered(records: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
-    """The records in the order that was asked for, else as they came; NULL is last."""
-    for name, descending in reversed(query.sort):
-        column = name.replace("-", "_")
-        present = [record for record in records if record[column] is not None]
-        absent = [record for record in records if record[column] is None]
-        present.sort(key=itemgetter(column), reverse=descending)
-        records = present + absent
-    return records
-
-
-def page(records: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
-    """The records of the page that was asked for."""
-    start = (query.number - 1) * query.size
-    return records[start : start + query.size]
 
 
 def self_link(request: Request) -> str:

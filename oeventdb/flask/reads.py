@@ -48,11 +48,6 @@ _TICKET_TAG = "SELECT event_id FROM public.ticket_tag WHERE id = %(id)s::bigint"
 
 _TICKET = "SELECT event_id FROM public.tickets WHERE id = %(id)s::bigint AND deleted_at IS NULL"
 
-_TICKET_COLUMNS = """
-SELECT id, is_description_visible, is_fee_absorbed, deleted_at FROM public.tickets
-WHERE id = ANY (%(ids)s::bigint[])
-"""
-
 _ORDER = "SELECT event_id, user_id FROM public.orders WHERE identifier = %(identifier)s::text"
 
 
@@ -88,13 +83,6 @@ def event_of_ticket(connection: psycopg.Connection[Any], ticket_id: int) -> int 
     """The event of a ticket; None where there is no such ticket."""
     row = _one(connection, _TICKET, id=ticket_id)
     return None if row is None else row["event_id"]
-
-
-def ticket_columns(connection: psycopg.Connection[Any], ticket_ids: list[int]) -> dict[int, dict[str, Any]]:
-    """By id, what Open Event shows of tickets and the functions do not return."""
-    with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
-        found = cursor.execute(_TICKET_COLUMNS.encode(), {"ids": ticket_ids}).fetchall()
-    return {row.pop("id"): row for row in found}
 
 
 def order(connection: psycopg.Connection[Any], identifier: str) -> dict[str, Any] | None:

@@ -68,6 +68,6 @@ def require_match(request: Request, current: Response) -> None:
 def created(resource: documents.Document) -> Response:
     """The answer to a POST that has made a resource."""
     path = resource["links"]["self"]
-    response = json_response(documents.document(resource, path), 201)
+    response = json_response(documents.document(path, data=resource), 201)
     response.headers["Location"] = path
     return response

@@ -59,7 +59,7 @@ def view(find: Find) -> Callable[[], Response]:
             raise Problem(503, "the search cannot be reached; try again") from exc
         shown = ATTRIBUTES if query.fields is None else query.fields
         data = [_event(hit, shown) for hit in found.hits]
-        document = documents.document(data, queries.self_link(request), meta={"count": found.total})
+        document = documents.document(queries.self_link(request), data=data, meta={"count": found.total})
         document["links"] |= queries.links(request, query, min(found.total, DEEPEST))
         return with_entity_tag(json_response(document), request)
 

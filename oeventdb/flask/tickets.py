@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
 from flask import Response
 
-from oeventdb.flask import documents, queries, reads
+from oeventdb import functions
+from oeventdb.calls import Function
+from oeventdb.flask import documents, queries, reads, ticket_documents
 from oeventdb.flask.documents import TICKET_ATTRIBUTES, TICKET_RELATIONSHIPS, dashed
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
@@ -18,7 +19,6 @@ from oeventdb.rows import Ticket
 ATTRIBUTES = tuple(dashed(name) for name in TICKET_ATTRIBUTES)
 MEMBERS = (*ATTRIBUTES, *TICKET_RELATIONSHIPS)
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(Ticket))
 _OF_SOME = ("event", "ticket-tags", "discount-codes")
 """What Open Event links tickets to where they are not those of an event or of a discount code."""
 
@@ -29,66 +29,63 @@ def of_event(asked: Asked, event: str) -> Response:
     manages = found is not None and asked.manages(found["id"])
     if found is None or not (found["is_published"] or manages):
         raise unknown("event", event, parameter="event")
-    rows = asked.client.event_tickets(event_id=found["id"])
-    return collection(asked, rows if manages else visible(rows))
+    arguments = {"event_id": found["id"]}
+    return collection(asked, functions.EVENT_TICKETS, arguments, hidden_too=manages)
 
 
 def of_tag(asked: Asked, tag: str) -> Response:
     """The tickets with a tag."""
     tag_id = path_id(tag, "ticket tag")
-    rows = asked.client.ticket_tag_tickets(ticket_tag_id=tag_id)
     found = reads.ticket_tag(asked.connection, tag_id)
     manages = found is not None and asked.manages(found["event_id"])
-    return collection(asked, rows if manages else visible(rows), related=_OF_SOME)
+    arguments = {"ticket_tag_id": tag_id}
+    return collection(asked, functions.TICKET_TAG_TICKETS, arguments, hidden_too=manages, related=_OF_SOME)
 
 
 def of_access_code(asked: Asked, code: str) -> Response:
     """The tickets that an access code opens; the hidden ones with ``?code=`` and the code itself."""
     code_id = path_id(code, "access code")
-    rows = asked.client.access_code_tickets(access_code_id=code_id)
     found = reads.access_code(asked.connection, code_id)
     given = asked.request.args.get("code", "").strip().lower()
     knows = found is not None and bool(given) and given == found["code"]
-    if not knows and not (found is not None and asked.manages(found["event_id"])):
-        rows = visible(rows)
-    return collection(asked, rows, "code", related=_OF_SOME)
+    shown = knows or (found is not None and asked.manages(found["event_id"]))
+    arguments = {"access_code_id": code_id}
+    return collection(
+        asked, functions.ACCESS_CODE_TICKETS, arguments, "code", hidden_too=shown, related=_OF_SOME
+    )
 
 
 def of_order(asked: Asked, identifier: str) -> Response:
     """The tickets of an order; the hidden ones for its buyer and those who manage the event."""
-    rows = asked.client.order_tickets(order_identifier=identifier)
     found = reads.order(asked.connection, identifier)
     is_buyer = found is not None and asked.user is not None and found["user_id"] == asked.user.id
-    if not is_buyer and not (found is not None and asked.manages(found["event_id"])):
-        rows = visible(rows)
-    return collection(asked, rows, related=_OF_SOME)
-
-
-def visible(rows: list[Ticket]) -> list[Ticket]:
-    """The tickets that anybody may see."""
-    return [row for row in rows if row.is_hidden is False]
-
-
-def records(asked: Asked, rows: list[Ticket]) -> list[dict[str, Any]]:
-    """The tickets with all that Open Event shows of them, as values of JSON."""
-    others = reads.ticket_columns(asked.connection, [row.id for row in rows])
-    # one that another transaction has just deleted is shown no more
-    whole = ({n: getattr(row, n) for n in _COLUMNS} | others[row.id] for row in rows if row.id in others)
-    return [{name: documents.value(item) for name, item in record.items()} for record in whole]
+    shown = is_buyer or (found is not None and asked.manages(found["event_id"]))
+    arguments = {"order_identifier": identifier}
+    return collection(asked, functions.ORDER_TICKETS, arguments, hidden_too=shown, related=_OF_SOME)
 
 
 def collection(
-    asked: Asked, rows: list[Ticket], *extra: str, related: Iterable[str] = TICKET_RELATIONSHIPS
+    asked: Asked,
+    function: Function[Ticket],
+    arguments: dict[str, Any],
+    *extra: str,
+    hidden_too: bool,
+    related: Iterable[str] = TICKET_RELATIONSHIPS,
 ) -> Response:
-    """A page of tickets as a document."""
+    """A page of the tickets that a function returns, as a document."""
     query = queries.parse(asked.request, "ticket", MEMBERS, ATTRIBUTES, *extra)
-    found = queries.ordered(records(asked, rows), query)
-    data = [
-        documents.ticket(item, asked.prefix, query.fields, related) for item in queries.page(found, query)
-    ]
-    document = documents.document(data, queries.self_link(asked.request), meta={"count": len(found)})
-    document["links"] |= queries.links(asked.request, query, len(found))
-    return json_response(document)
+    found = ticket_documents.page(
+        asked.connection,
+        function.statement(arguments),
+        arguments,
+        query,
+        asked.prefix,
+        hidden_too=hidden_too,
+        related=related,
+    )
+    document = documents.document(queries.self_link(asked.request), meta={"count": found.total})
+    document["links"] |= queries.links(asked.request, query, found.total)
+    return json_response(document, data=found.array)
 
 
 ROUTES = (

@@ -266,6 +266,19 @@ def test_a_legacy_price_that_is_no_number_is_null_and_last(
     assert response.document["data"][-1]["attributes"] == {"price": None}
 
 
+def test_a_legacy_time_beyond_all_calendars_is_null(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    with db.transaction():
+        db.execute("ALTER TABLE tickets DISABLE TRIGGER ALL")
+        db.execute(
+            "UPDATE tickets SET sales_starts_at = '-infinity', sales_ends_at = 'infinity' WHERE id = %s",
+            [scene.other_ticket],
+        )
+        db.execute("ALTER TABLE tickets ENABLE TRIGGER ALL")
+    (ticket,) = api.get(f"/v1/events/{scene.other_event}/tickets").document["data"]
+    assert ticket["attributes"]["sales-starts-at"] is None
+    assert ticket["attributes"]["sales-ends-at"] is None
+
+
 def test_a_page_links_to_itself(api: Api, scene: Scene) -> None:
     path = f"/v1/events/{scene.event}/tickets"
     assert api.get(path).document["links"]["self"] == path
