@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict
-from typing import Any
-
 import click
 from click.core import ParameterSource
-from psycopg import Connection
 
-from oeventdb import schema, search
 from oeventdb.cli.options import Settings, common_options
 from oeventdb.cli.output import print_json
-from oeventdb.cli.progress import progress_bars
-from oeventdb.cli.storyteller import Storyteller, story_console
-from oeventdb.demo import story
-from oeventdb.demo.stage import Missing, Stage, stage
-from oeventdb.schema.audit import audit, rules
-
-QUERY = "python berlin"
-NDJSON = "oeventdb-demo.ndjson"
-"""Written to the current directory where there is no Elasticsearch."""
 
 
 @click.command()
@@ -39,24 +24,16 @@ def demo(settings: Settings) -> None:
       oeventdb demo
       oeventdb demo --json | jq .refused
     """
-    started = time.monotonic()
-    told: dict[str, Any] = {}
-    teller = Storyteller(story_console(quiet=settings.as_json))
-    place = stage(
+    # what only the demo needs takes a while to import, and every command would wait for it
+    from oeventdb.cli.acts import perform
+
+    told = perform(
         dsn=settings.given_dsn,
         elasticsearch_url=_named_elasticsearch(settings),
         alias=settings.alias,
         api_key=settings.elasticsearch_api_key,
+        quiet=settings.as_json,
     )
-    with place as servers:
-        told["postgresql"] = servers.postgresql
-        _legacy(servers, teller, told)
-        with schema.connect(servers.dsn, autocommit=True) as connection:
-            _migrate(servers, connection, teller, told)
-            _defend(connection, teller, told)
-        _search(servers, teller, told)
-    told["seconds"] = round(time.monotonic() - started, 1)
-    teller.end(told["seconds"])
     if settings.as_json:
         print_json(told)
 
@@ -65,72 +42,6 @@ def _named_elasticsearch(settings: Settings) -> str | None:
     """The URL of Elasticsearch if somebody gave one; the default of the option is nobody's choice."""
     source = click.get_current_context().get_parameter_source("elasticsearch_url")
     return None if source in {ParameterSource.DEFAULT, None} else settings.elasticsearch_url
-
-
-def _legacy(servers: Stage, teller: Storyteller, told: dict[str, Any]) -> None:
-    """Make the legacy database. Bars are gone before anything is told: both write to one terminal."""
-    with progress_bars() as report:
-        report("a legacy database", 0, None)
-        told["rows"] = story.prepare(servers.dsn)
-    teller.legacy(servers.postgresql, told["rows"])
-
-
-def _migrate(servers: Stage, connection: Connection, teller: Storyteller, told: dict[str, Any]) -> None:
-    """Audit, migrate, and see what is in quarantine."""
-    with progress_bars() as report:
-        before = audit(connection, progress=report)
-    told["audit"] = [asdict(result) for result in before]
-    teller.audit(before, {rule.name: rule.sentence for rule in rules()})
-
-    started = time.monotonic()
-    with progress_bars() as report:
-        told["applied"] = schema.migrate(servers.dsn, progress=report)
-    seconds = time.monotonic() - started
-    told["left"] = {result.rule: result.violations for result in audit(connection) if result.violations}
-    teller.migrated(told["applied"], seconds, told["left"])
-
-    found = story.quarantined(connection)
-    told["quarantine"] = [{**asdict(entry.reason), "example": entry.example} for entry in found]
-    teller.quarantine(found)
-
-
-def _defend(connection: Connection, teller: Storyteller, told: dict[str, Any]) -> None:
-    """See an overselling INSERT refused, a removed holder put back once there is room, and seats sold."""
-    ticket = story.sold_out_ticket(connection)
-    refusal = story.oversell(connection, ticket.ticket_id)
-    told["refused"] = asdict(refusal)
-    teller.refused(ticket, refusal)
-
-    entry = story.make_room_and_restore(connection, ticket.ticket_id)
-    told["restored"] = {"id": entry.id, "key": entry.key}
-    teller.restored(entry, story.holder(connection, entry.key))
-
-    sale = story.sell(connection)
-    told["sale"] = asdict(sale)
-    teller.sold(sale)
-
-
-def _search(servers: Stage, teller: Storyteller, told: dict[str, Any]) -> None:
-    """Reindex and search; without Elasticsearch, write the documents to a file."""
-    with progress_bars() as report:
-        report("waiting for Elasticsearch", 0, None)
-        engine = servers.elasticsearch()
-    if isinstance(engine, Missing):
-        exported = search.export_to_file(servers.dsn, NDJSON)
-        told["elasticsearch"] = None
-        told["file"] = asdict(exported)
-        teller.no_elasticsearch(engine, exported)
-        return
-    told["elasticsearch"] = engine.description
-    with progress_bars() as report:
-        built = search.reindex(
-            servers.dsn, engine.url, alias=servers.alias, api_key=servers.api_key, progress=report
-        )
-    told["reindex"] = asdict(built)
-    found = search.search(engine.url, QUERY, alias=servers.alias, api_key=servers.api_key)
-    hits = [{**hit.document, "id": hit.id, "score": hit.score} for hit in found.hits]
-    told["search"] = {"query": QUERY, "total": found.total, "hits": hits}
-    teller.searched(engine.description, built, QUERY, found.total, hits)
 
 
 COMMANDS = (demo,)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.procedures.selling.shop import Shop, broken, line
 from tests.procedures.sessions import outcome
 
@@ -104,3 +106,63 @@ def test_many_workers_and_buyers_never_wait_in_a_circle(stage: Stage, setup: Ses
     assert setup.value(EXPIRE, [1000]) == 0
     assert [shop.held(ticket) for ticket in tickets] == [0] * 4
     assert [shop.uses(code) for code in codes] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("awaited", "free"),
+    [
+        ("discount_codes", "access_codes"),
+        ("discount_codes", "ticket_holders"),
+        ("access_codes", "ticket_holders"),
+    ],
+)
+def test_what_comes_later_is_free_while_the_earlier_is_waited_for(
+    stage: Stage, setup: Session, awaited: str, free: str
+) -> None:
+    """Whoever sells or cancels locks discount codes, then access codes, then holders."""
+    _drain(setup)
+    shop = Shop(setup.connection)
+    ticket = shop.ticket()
+    code, door = shop.discount(ticket, tickets_number=9), shop.access(ticket, tickets_number=9)
+    shop.overdue(shop.place(line(ticket), discount_code=code, access_code=door))
+    seller, worker = stage.session(), stage.session()
+    seller.begin()
+    lock = "SELECT FROM {} WHERE {} FOR NO KEY UPDATE"
+    which = {
+        "discount_codes": f"lower(code) = lower('{code}')",
+        "access_codes": f"lower(code) = lower('{door}')",
+        "ticket_holders": f"ticket_id = {ticket}",
+    }
+    seller.run(lock.format(awaited, which[awaited]))
+    running = worker.start(EXPIRE, [1000])
+    stage.blocked(worker, running, by=seller)
+    seller.run(lock.format(free, which[free]) + " NOWAIT")
+    seller.commit()
+    assert outcome(running) == "done"
+    assert shop.held(ticket) == 0
+
+
+def test_a_buyer_waits_for_a_batch_that_frees_another_ticket_first(stage: Stage, setup: Session) -> None:
+    """A batch says for all its tickets that admissions are coming, before it gives back the first."""
+    _drain(setup)
+    shop = Shop(setup.connection)
+    lock = "SELECT oeventdb_internal.release_lock(%s)"
+    wanted, other = shop.ticket(quantity=1), shop.ticket(quantity=1)
+    while setup.value(lock, [wanted]) == setup.value(lock, [other]):
+        other = shop.ticket(quantity=1)
+    for ticket in (other, wanted):
+        shop.overdue(shop.place(line(ticket)))
+    office, worker, buyer = stage.session(), stage.session(), stage.session()
+    office.begin()
+    office.run("SELECT pg_advisory_xact_lock(oeventdb_internal.release_lock(%s))", [other])
+    expiring = worker.start(EXPIRE, [1000])
+    stage.blocked(worker, expiring, by=office)
+    buying = buyer.start(
+        "SELECT FROM oeventdb.place_order(%s, jsonb_build_array(jsonb_build_object('ticket_id', %s::bigint,"
+        " 'quantity', 1)), 'buyer@example.com')",
+        [shop.event, wanted],
+    )
+    stage.blocked(buyer, buying, by=worker)
+    office.commit()
+    assert [outcome(expiring), outcome(buying)] == ["done", "done"]
+    assert (shop.held(wanted), shop.held(other)) == (1, 0)
