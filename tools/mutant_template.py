@@ -6,8 +6,13 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 VARIABLE = "OEVENTDB_MUTANT"
+
+# that a history fails is enough: to find the shortest that does would take minutes
+settings.register_profile("mutants", phases=(Phase.explicit, Phase.reuse, Phase.generate), database=None)
+settings.load_profile("mutants")
 
 
 @pytest.hookimpl(tryfirst=True)

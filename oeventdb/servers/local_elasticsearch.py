@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 300
 _STOP_SECONDS = 30
+# It lives for minutes: only the quick one of Java's compilers pays off, in half of the processor time to be ready.
+_QUICK_START = "-XX:TieredStopAtLevel=1"
 _ALONE = {"discovery.type": "single-node", "transport.port": "0"}
 
 
@@ -32,6 +34,7 @@ class LocalElasticsearch:
 
     It keeps its port and its data until destroy(). Every failure to start is a
     SearchUnavailable that names the log. `settings` make it a member of a cluster.
+    ES_JAVA_OPTS in the environment take the place of `heap` and of the quick start.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class LocalElasticsearch:
         self._environment = inherited | {
             "ES_JAVA_HOME": str(java_home),
             "ES_PATH_CONF": str(self.home / "config"),
-            "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", f"-Xms{heap} -Xmx{heap}"),
+            "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", f"-Xms{heap} -Xmx{heap} {_QUICK_START}"),
             "ES_TMPDIR": str(temporary),
             "HOME": str(temporary),
         }

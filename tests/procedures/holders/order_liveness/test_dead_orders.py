@@ -9,11 +9,13 @@ import pytest
 from oeventdb import SoldOut
 from tests import samples
 from tests.procedures import invariants
+from tests.procedures.sessions import outcome
 
 if TYPE_CHECKING:
     import psycopg
 
     from tests.procedures.conftest import Refusal
+    from tests.procedures.sessions import Session, Stage
 
 SET = "UPDATE orders SET status = %s WHERE id = %s"
 DEAD = ["cancelled", "expired", "deleted"]
@@ -93,3 +95,24 @@ def test_an_order_over_several_tickets_frees_them_all(rules: psycopg.Connection)
     rules.execute(SET, ["completed", order])
     assert held(rules, order) == 5
     assert invariants.broken(rules) == []
+
+
+def test_no_admission_is_taken_while_a_holder_is_waited_for(stage: Stage, setup: Session) -> None:
+    """Who writes that holder may be waiting for just this admission."""
+    event = samples.event(setup.connection)
+    low, high = (samples.ticket(setup.connection, event, quantity=1) for _ in range(2))
+    order = samples.insert(setup.connection, "orders", status="cancelled")
+    for ticket in (low, high):
+        last = samples.insert(
+            setup.connection, "ticket_holders", ticket_id=ticket, order_id=order, firstname="A", lastname="B"
+        )
+    office, legacy = stage.session(), stage.session()
+    legacy.begin()
+    legacy.run("UPDATE ticket_holders SET firstname = 'C' WHERE id = %s", [last])
+    reviving = office.start(SET, ["pending", order])
+    stage.blocked(office, reviving, by=legacy)
+    guest = "INSERT INTO ticket_holders (firstname, lastname, ticket_id) VALUES ('D', 'E', %s)"
+    assert outcome(legacy.start(guest, [low])) == "done"
+    legacy.rollback()
+    assert outcome(reviving) == "done"
+    assert held(setup.connection, order) == 2
