@@ -74,8 +74,9 @@ def _defend(connection: Connection, teller: Storyteller, told: dict[str, Any]) -
     teller.refused(ticket, refusal)
 
     entry = story.make_room_and_restore(connection, ticket.ticket_id)
-    told["restored"] = {"id": entry.id, "key": entry.key}
-    teller.restored(entry, story.holder(connection, entry.key))
+    holder = story.holder(connection, entry.key)
+    told["restored"] = {"id": entry.id, "key": entry.key, "admission_no": holder["admission_no"]}
+    teller.restored(entry, holder)
 
     sale = story.sell(connection)
     told["sale"] = asdict(sale)

@@ -105,7 +105,7 @@ def _in_words(reason: JournalReason, key: str, old_row: dict[str, Any]) -> str:
 
 
 def sold_out_ticket(connection: psycopg.Connection[Any]) -> SoldOut:
-    """A ticket without a free admission, from which a holder was removed: that of a Python conference if there is one."""
+    """A ticket without a free admission, from which a holder of a live order was removed: of a Python conference if any."""
     row = connection.execute(
         """
         SELECT t.id, t.name, e.name, t.quantity
@@ -114,8 +114,9 @@ def sold_out_ticket(connection: psycopg.Connection[Any]) -> SoldOut:
         JOIN ticket_holders AS h ON h.ticket_id = t.id AND h.admission_no IS NOT NULL
         WHERE EXISTS (
             SELECT FROM oeventdb_internal.journal AS j
+            LEFT JOIN orders AS o ON o.id = (j.old_row ->> 'order_id')::bigint
             WHERE j.table_name = 'ticket_holders' AND j.reason LIKE '%removed'
-                AND (j.old_row ->> 'ticket_id')::bigint = t.id
+                AND (j.old_row ->> 'ticket_id')::bigint = t.id AND oeventdb_internal.order_is_live(o.status)
         )
         GROUP BY t.id, e.id
         HAVING count(*) = t.quantity
@@ -150,9 +151,10 @@ def make_room_and_restore(connection: psycopg.Connection[Any], ticket_id: int) -
     with connection.transaction():
         connection.execute("UPDATE tickets SET quantity = quantity + 1 WHERE id = %s", [ticket_id])
         row = connection.execute(
-            "SELECT min(id) FROM oeventdb_internal.journal"
-            " WHERE table_name = 'ticket_holders' AND reason LIKE '%%removed'"
-            " AND (old_row ->> 'ticket_id')::bigint = %s",
+            "SELECT min(j.id) FROM oeventdb_internal.journal AS j"
+            " LEFT JOIN orders AS o ON o.id = (j.old_row ->> 'order_id')::bigint"
+            " WHERE j.table_name = 'ticket_holders' AND j.reason LIKE '%%removed'"
+            " AND (j.old_row ->> 'ticket_id')::bigint = %s AND oeventdb_internal.order_is_live(o.status)",
             [ticket_id],
         ).fetchone()
         assert row is not None  # noqa: S101 - an aggregate always answers

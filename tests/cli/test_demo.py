@@ -65,6 +65,7 @@ def test_overselling_is_refused_and_a_holder_comes_back(told: dict[str, Any]) ->
     assert told["refused"]["sqlstate"] == "OE101"
     assert told["refused"]["statement"].startswith("INSERT INTO ticket_holders")
     assert told["restored"]["id"] > 0
+    assert told["restored"]["admission_no"] > 0
 
 
 def test_two_seats_are_sold_at_a_discount(told: dict[str, Any]) -> None:
