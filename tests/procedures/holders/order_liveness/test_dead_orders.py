@@ -59,7 +59,7 @@ def test_dying_frees_and_reviving_claims(
     assert held(rules, order) == 2
     rules.execute(SET, [dead, order])
     rival = samples.insert(rules, "ticket_holders", ticket_id=ticket, firstname="A", lastname="B")
-    with refused(rules, SoldOut, ticket_id=ticket):
+    with refused(rules, SoldOut, ticket_id=ticket, requested=2, available=1):
         rules.execute(SET, [live, order])
     assert held(rules, order) == 0
     rules.execute("DELETE FROM ticket_holders WHERE id = %s", [rival])
