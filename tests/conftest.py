@@ -33,6 +33,14 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
             reporter.write_line(f"using {description}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, and all files that need Elasticsearch: it is started once then."""
+    searching = {item.path for item in items if "search_server" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "elasticsearch" if item.path in searching else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def missing(error: OperationError) -> None:
     """Skip for want of a server, or fail where the environment says that they must be there."""
     reason = f"{error} ({error.hint})" if error.hint else str(error)
