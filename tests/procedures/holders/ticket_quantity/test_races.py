@@ -90,6 +90,23 @@ def test_lowering_waits_for_a_holder_who_is_being_removed(
         assert ended in {"done"} if level == READ_COMMITTED else {"OE104", TRY_AGAIN}
 
 
+@endings
+def test_lowering_gives_no_number_to_a_holder_who_is_being_removed(
+    stage: Stage, setup: Session, event: int, first_ends: str
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=4)
+    setup.run(
+        "INSERT INTO ticket_holders (ticket_id, event_id, admission_no, firstname, lastname)"
+        " VALUES (%s, %s, 4, 'A', 'B')",
+        [ticket, event],
+    )
+    first, second = two(stage, READ_COMMITTED)
+    first.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
+    assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
+    left = setup.value("SELECT available FROM oeventdb.ticket_availability(%s)", [event])
+    assert left == (2 if first_ends == "COMMIT" else 1)
+
+
 @pytest.mark.parametrize("quantity", [1500, 2500, 5000])
 @endings
 def test_lowering_waits_for_a_buyer_who_opens_more_admissions(
