@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from oeventdb.errors import OperationError
 from oeventdb.servers.postgres import Postgres, find_postgres
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from oeventdb.servers.elasticsearch import Search
 
 LEGACY = "0001.legacy-tables"
+SEARCHING = (
+    "tests/celery/",
+    "tests/cli/test_demo.py",
+    "tests/docs/test_tutorial.py",
+    "tests/examples/test_start.py",
+    "tests/search/",
+    "tests/servers/test_found_elasticsearch.py",
+)
+"""The tests that need Elasticsearch."""
 
 
 def _say(request: pytest.FixtureRequest, description: str) -> None:
@@ -33,12 +44,17 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
             reporter.write_line(f"using {description}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and all files that need Elasticsearch: it is started once then."""
-    searching = {item.path for item in items if "search_server" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "elasticsearch" if item.path in searching else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class _Scheduling(LoadScopeScheduling):
+    """Keeps the tests of a file in one worker, and all that need Elasticsearch: it is started once then."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "elasticsearch" if path.startswith(SEARCHING) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _Scheduling(config, log)
 
 
 def missing(error: OperationError) -> None:
