@@ -65,6 +65,7 @@ DERIVED = ("admission_no",)
 """What a migration may take away and its rollback need not give back: holders of dead orders give up theirs."""
 
 
+@pytest.mark.parametrize("dirty", [0], indirect=True)  # it digests the database after every step
 def test_each_migration_is_undone_by_its_own_rollback(dirty: str, connection: psycopg.Connection) -> None:
     def state() -> tuple[dict[str, str], list[str]]:
         return digest.rows(connection, LOADING_ORDER, without=DERIVED), digest.shape(
