@@ -55,7 +55,9 @@ ORDER BY 1
 _GUARD = re.compile(
     r"PERFORM\s+(?:oeventdb_internal\.(?:fail|(?:refuse|require)_\w+)|pg_catalog\.pg_advisory_\w+)\s*\("
 )
-_LOCK = re.compile(r"\sFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF \w+)?(?: (?:SKIP LOCKED|NOWAIT))?\b")
+_LOCK = re.compile(
+    r"\sFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)(?: OF \w+)?(?: (?:SKIP LOCKED|NOWAIT))?\b"
+)
 
 _DOMAIN_OF_TABLE = {
     "feedback": "ratings",
