@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,5 +26,8 @@ def curve(
     axes.grid(alpha=0.3)
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    drawn = io.StringIO()
+    figure.savefig(drawn, metadata={"Date": None})
+    # matplotlib leaves spaces at the ends of lines
+    path.write_text("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()), "utf-8")
     plt.close(figure)
