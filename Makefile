@@ -23,7 +23,7 @@ example: $(STAMP)  ## a small ticket shop in Flask, to be opened in a browser; C
 	@$(BIN)/python -m examples.shop $(ARGS)
 
 test: $(STAMP)  ## run the tests on a real PostgreSQL and a real Elasticsearch
-	@$(BIN)/pytest --numprocesses=3 --dist=loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 storm: $(STAMP)  ## a minute of concurrent sales, one of sync and 20 rebuilds, with servers killed in the middle
 	@OEVENTDB_STORM_SECONDS=60 $(BIN)/pytest tests/storm tests/search/test_storm.py tests/search/test_uninterrupted.py $(ARGS)

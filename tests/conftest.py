@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling
 
 from oeventdb.errors import OperationError
 from oeventdb.servers.postgres import Postgres, find_postgres
@@ -44,16 +44,15 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
             reporter.write_line(f"using {description}")
 
 
-class _Scheduling(LoadScopeScheduling):
+class _Scheduling(LoadFileScheduling):
     """Keeps the tests of a file in one worker, and all that need Elasticsearch: it is started once then."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "elasticsearch" if path.startswith(SEARCHING) else path
+        return "elasticsearch" if nodeid.startswith(SEARCHING) else super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     return _Scheduling(config, log)
 
 

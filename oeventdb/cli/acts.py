@@ -73,7 +73,7 @@ def _defend(connection: Connection, teller: Storyteller, told: dict[str, Any]) -
     told["refused"] = asdict(refusal)
     teller.refused(ticket, refusal)
 
-    entry = story.make_room_and_restore(connection, ticket.ticket_id)
+    entry = story.make_room_and_restore(connection, ticket)
     holder = story.holder(connection, entry.key)
     told["restored"] = {"id": entry.id, "key": entry.key, "admission_no": holder["admission_no"]}
     teller.restored(entry, holder)

@@ -37,12 +37,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class SoldOut:
-    """A ticket that has no admission left."""
+    """A ticket that has no admission left, and the journal's entry of a holder who was removed from it."""
 
     ticket_id: int
     name: str
     event: str
     quantity: int
+    removed: int
 
 
 @dataclass(frozen=True)
@@ -108,17 +109,19 @@ def sold_out_ticket(connection: psycopg.Connection[Any]) -> SoldOut:
     """A ticket without a free admission, from which a holder of a live order was removed: of a Python conference if any."""
     row = connection.execute(
         """
-        SELECT t.id, t.name, e.name, t.quantity
-        FROM tickets AS t
+        WITH removed AS (
+            SELECT (j.old_row ->> 'ticket_id')::bigint AS ticket_id, min(j.id) AS entry
+            FROM oeventdb_internal.journal AS j
+            LEFT JOIN orders AS o ON o.id = (j.old_row ->> 'order_id')::bigint
+            WHERE j.table_name = 'ticket_holders' AND j.reason LIKE '%removed' AND oeventdb_internal.order_is_live(o.status)
+            GROUP BY 1
+        )
+        SELECT t.id, t.name, e.name, t.quantity, r.entry
+        FROM removed AS r
+        JOIN tickets AS t ON t.id = r.ticket_id
         JOIN events AS e ON e.id = t.event_id
         JOIN ticket_holders AS h ON h.ticket_id = t.id AND h.admission_no IS NOT NULL
-        WHERE EXISTS (
-            SELECT FROM oeventdb_internal.journal AS j
-            LEFT JOIN orders AS o ON o.id = (j.old_row ->> 'order_id')::bigint
-            WHERE j.table_name = 'ticket_holders' AND j.reason LIKE '%removed'
-                AND (j.old_row ->> 'ticket_id')::bigint = t.id AND oeventdb_internal.order_is_live(o.status)
-        )
-        GROUP BY t.id, e.id
+        GROUP BY t.id, e.id, r.entry
         HAVING count(*) = t.quantity
         ORDER BY e.name ILIKE '%py%berlin%' DESC, e.name ILIKE 'pycon%' DESC, t.id
         LIMIT 1
@@ -146,19 +149,11 @@ def oversell(connection: psycopg.Connection[Any], ticket_id: int) -> Refusal:
     raise AssertionError("a ticket was oversold")
 
 
-def make_room_and_restore(connection: psycopg.Connection[Any], ticket_id: int) -> JournalEntry:
-    """Raise the quantity of a ticket by one and put a removed holder back; returns the journal's entry."""
+def make_room_and_restore(connection: psycopg.Connection[Any], ticket: SoldOut) -> JournalEntry:
+    """Raise the quantity of a ticket by one and put its removed holder back; returns the journal's entry."""
     with connection.transaction():
-        connection.execute("UPDATE tickets SET quantity = quantity + 1 WHERE id = %s", [ticket_id])
-        row = connection.execute(
-            "SELECT min(j.id) FROM oeventdb_internal.journal AS j"
-            " LEFT JOIN orders AS o ON o.id = (j.old_row ->> 'order_id')::bigint"
-            " WHERE j.table_name = 'ticket_holders' AND j.reason LIKE '%%removed'"
-            " AND (j.old_row ->> 'ticket_id')::bigint = %s AND oeventdb_internal.order_is_live(o.status)",
-            [ticket_id],
-        ).fetchone()
-        assert row is not None  # noqa: S101 - an aggregate always answers
-        return journal_restore(connection, row[0])
+        connection.execute("UPDATE tickets SET quantity = quantity + 1 WHERE id = %s", [ticket.ticket_id])
+        return journal_restore(connection, ticket.removed)
 
 
 def holder(connection: psycopg.Connection[Any], holder_id: str) -> dict[str, Any]:

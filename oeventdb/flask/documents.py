@@ -11,22 +11,6 @@ from typing import Any
 
 Document = dict[str, Any]
 
-TICKET_ATTRIBUTES = (
-    "name",
-    "description",
-    "type",
-    "price",
-    "quantity",
-    "position",
-    "is_description_visible",
-    "is_fee_absorbed",
-    "is_hidden",
-    "min_order",
-    "max_order",
-    "sales_starts_at",
-    "sales_ends_at",
-    "deleted_at",
-)
 CODE_ATTRIBUTES = (
     "code",
     "discount_url",

@@ -10,7 +10,8 @@ from typing import Any
 
 from oeventdb import rows
 from oeventdb.flask import search
-from oeventdb.flask.documents import CODE_ATTRIBUTES, TICKET_ATTRIBUTES, TICKET_RELATIONSHIPS, dashed
+from oeventdb.flask.documents import CODE_ATTRIBUTES, TICKET_RELATIONSHIPS, dashed
+from oeventdb.flask.ticket_documents import TICKET_ATTRIBUTES
 
 Schema = dict[str, Any]
 

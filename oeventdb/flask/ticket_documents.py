@@ -31,10 +31,12 @@ _VALUES = {
     "sales_ends_at": "t.sales_ends_at",
     "deleted_at": "t.deleted_at",
 }
+TICKET_ATTRIBUTES = tuple(_VALUES)
 _TIMES = frozenset(("sales_starts_at", "sales_ends_at", "deleted_at"))
 # Text without a zone is the same in every session, unlike a timestamptz; what is not finite is no time.
 _TIME = "CASE WHEN isfinite({0}) THEN (to_json({0} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00' END"
 
+# What stands for a ticket's id in a text that is the same for all of them; no path can hold it.
 _ID = "<id>"
 _PAGE = """
 WITH found AS MATERIALIZED (
@@ -43,16 +45,15 @@ WITH found AS MATERIALIZED (
     JOIN public.tickets AS t ON t.id = s.id
     WHERE %(hidden_too)s::boolean OR s.is_hidden IS FALSE
 ), page AS (
-    SELECT row_number() OVER (ORDER BY {order}) AS number, t.* FROM found AS t
-    ORDER BY {order} LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
+    SELECT t.* FROM found AS t ORDER BY {order} LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
 )
 SELECT
     (SELECT count(*) FROM found) AS total,
     '[' || COALESCE((
         SELECT string_agg(
             '{{"type":"ticket","id":"' || t.id || '","attributes":' || row_to_json(a)::text
-            || replace(%(rest)s::text, '<id>', t.id::text),
-            ',' ORDER BY t.number
+            || replace(%(rest)s::text, {id}, t.id::text),
+            ',' ORDER BY {order}
         )
         FROM page AS t CROSS JOIN LATERAL (SELECT {attributes}) AS a
     ), '') || ']' AS tickets
@@ -108,6 +109,7 @@ def _statement(source: bytes, sort: tuple[tuple[str, bool], ...], shown: tuple[s
     names = [name for name in _VALUES if shown is None or dashed(name) in shown]
     statement = sql.SQL(_PAGE).format(
         source=sql.SQL(source.decode()),
+        id=sql.Literal(_ID),
         order=sql.SQL(", ").join([*(_order(*key) for key in sort), sql.SQL("t.place")]),
         attributes=sql.SQL(", ").join(_attribute(name) for name in names),
     )
@@ -127,7 +129,7 @@ def _attribute(name: str) -> sql.Composable:
 
 
 def _rest(prefix: str, related: list[str]) -> str:
-    """The JSON that follows a ticket's attributes; its id is put in for <id>, which no path can hold."""
+    """The JSON that follows a ticket's attributes, with _ID for its id."""
     path = f"{prefix}/tickets/{_ID}"
     relationships = {name: relationship(path, name) for name in related}
     if "attendees" in relationships:

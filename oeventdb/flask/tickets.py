@@ -10,10 +10,11 @@ from flask import Response
 from oeventdb import functions
 from oeventdb.calls import Function
 from oeventdb.flask import documents, queries, reads, ticket_documents
-from oeventdb.flask.documents import TICKET_ATTRIBUTES, TICKET_RELATIONSHIPS, dashed
+from oeventdb.flask.documents import TICKET_RELATIONSHIPS, dashed
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
 from oeventdb.flask.requests import Asked, Route, path_id
+from oeventdb.flask.ticket_documents import TICKET_ATTRIBUTES
 from oeventdb.rows import Ticket
 
 ATTRIBUTES = tuple(dashed(name) for name in TICKET_ATTRIBUTES)

@@ -9,6 +9,7 @@ from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, ou
 
 BUY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, 'Ada', 'Lovelace')"
 MANY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) SELECT %s, 'A', 'B' FROM generate_series(1, %s)"
+CHOOSE = "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, %s, 'A', 'B')"
 LOWER = "UPDATE tickets SET quantity = %s WHERE id = %s"
 DELETE = "DELETE FROM tickets WHERE id = %s"
 TRY_AGAIN = "40001"
@@ -95,11 +96,7 @@ def test_lowering_gives_no_number_to_a_holder_who_is_being_removed(
     stage: Stage, setup: Session, event: int, first_ends: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=4)
-    setup.run(
-        "INSERT INTO ticket_holders (ticket_id, event_id, admission_no, firstname, lastname)"
-        " VALUES (%s, %s, 4, 'A', 'B')",
-        [ticket, event],
-    )
+    setup.run(CHOOSE, [ticket, 4])
     first, second = two(stage, READ_COMMITTED)
     first.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
@@ -126,10 +123,7 @@ def test_lowering_waits_for_a_buyer_who_chooses_an_unopened_number(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=1_000_000)
     first, second = two(stage, READ_COMMITTED)
-    first.run(
-        "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, 2000, 'A', 'B')",
-        [ticket],
-    )
+    first.run(CHOOSE, [ticket, 2000])
     assert ends(stage, first, first_ends, second, LOWER, [quantity, ticket]) == "done"
 
 
@@ -167,10 +161,7 @@ def test_lowering_without_need_waits_for_nobody(stage: Stage, setup: Session, ev
     ticket = samples.ticket(setup.connection, event, quantity=10)
     first, second = stage.session(), stage.session(lock_timeout="2s")
     first.begin()
-    first.run(
-        "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, 1, 'A', 'B')",
-        [ticket],
-    )
+    first.run(CHOOSE, [ticket, 1])
     second.run(LOWER, [5, ticket])
     first.commit()
 
@@ -181,10 +172,7 @@ def test_lowering_waits_for_a_buyer_who_opens_the_lower_numbers_it_needs(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=2001)
     setup.run(MANY, [ticket, 1000])
-    setup.run(
-        "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, 2001, 'A', 'B')",
-        [ticket],
-    )
+    setup.run(CHOOSE, [ticket, 2001])
     first, second = two(stage, READ_COMMITTED)
     first.run(BUY, [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2000, ticket]) == "done"
@@ -195,10 +183,7 @@ def test_lowering_waits_for_a_holder_who_is_being_written(
     stage: Stage, setup: Session, event: int, first_ends: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=3)
-    setup.run(
-        "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, 3, 'A', 'B')",
-        [ticket],
-    )
+    setup.run(CHOOSE, [ticket, 3])
     first, second = two(stage, READ_COMMITTED)
     first.run("UPDATE ticket_holders SET email = 'a@example.org' WHERE ticket_id = %s", [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
