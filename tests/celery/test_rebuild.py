@@ -46,6 +46,11 @@ def assert_no_secret(worker: Process, result: AsyncResult[object]) -> None:
     assert PASSWORD not in worker.said()
 
 
+def told(worker: Process, event: str) -> int:
+    """How often the worker has logged such an event of a task."""
+    return len(re.findall(rf"Task {re.escape(TASK)}\[[^]]+\] (?:{event})", worker.said()))
+
+
 def test_a_worker_rebuilds_the_index(
     stage: Stage, app: Celery, worker: Process, connection: psycopg.Connection
 ) -> None:
@@ -103,12 +108,15 @@ def test_an_elasticsearch_that_is_away_is_asked_again(stage: Stage, app: Celery,
     assert_no_secret(worker, result)
 
 
-def test_beat_sends_the_task_by_its_schedule(stage: Stage, worker: Process) -> None:
+def test_beat_sends_the_task_by_its_schedule(stage: Stage, app: Celery, worker: Process) -> None:
     assert worker.popen.poll() is None
     before = stage.elastic.behind()
     schedule = stage.directory / "schedule"
     with stage.celery("beat", "--schedule", str(schedule), "--max-interval=1"):
         until(lambda: stage.elastic.behind() not in (before, []))
+    # beat may have sent more: once a later one has ended all have been received, and they end before the next test
+    app.send_task(TASK).get(timeout=SOON, propagate=False)
+    until(lambda: told(worker, "received") == told(worker, "succeeded|raised|retry"))
 
 
 def test_killed_in_the_middle_it_leaves_the_live_index_and_is_run_again(
@@ -116,14 +124,15 @@ def test_killed_in_the_middle_it_leaves_the_live_index_and_is_run_again(
 ) -> None:
     live = search.reindex(stage.dsn, stage.elastic.url, alias=stage.elastic.alias).index
     samples.event(connection)
-    with stage.worker("doomed", VISIBILITY_TIMEOUT="1") as worker:
+    with stage.worker("doomed") as worker:
         with stage.hold() as begun:
             result = app.send_task(TASK, queue="doomed")
             assert begun.wait(SOON)
             worker.kill()
         assert stage.elastic.behind() == [live]
         assert not result.ready()
-    with stage.worker("doomed", VISIBILITY_TIMEOUT="1"):
+    # when it starts, and then not for minutes, a worker asks Redis for messages that were not acknowledged in this time
+    with stage.worker("doomed", VISIBILITY_TIMEOUT="0"):
         done = result.get(timeout=SOON)
     assert stage.elastic.behind() == [done["index"]] != [live]
     assert sorted(stage.elastic.indices()) == sorted([live, done["index"]])
