@@ -33,7 +33,7 @@ _CHANGES = 200
 _WARM_UP = 4
 """Rounds before those that count: Elasticsearch compiles its hot code while it works."""
 
-_LINES = "SELECT lines FROM oeventdb_internal.search_bulk(0, %s)"
+_LINES = "SELECT oeventdb_internal.search_bulk() LIMIT %s"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -241,34 +241,28 @@ REVOKE ALL ON FUNCTION oeventdb_internal.search_count() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_bulk.sql
--- A rebuild takes the events that belong in the index in pages, as the bytes that Elasticsearch is sent: no client takes a document apart.
-CREATE OR REPLACE FUNCTION oeventdb_internal.search_bulk(after bigint, batch integer)
-RETURNS TABLE (event_id bigint, lines text)
-LANGUAGE plpgsql
+-- A rebuild takes the events that belong in the index as the bytes that Elasticsearch is sent: no client takes a document apart.
+-- SQL and called in a SELECT list, so that its rows are streamed, as PL/pgSQL's never are: neither side holds more than a few of them.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_bulk()
+RETURNS SETOF text
+LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
-BEGIN
-    RETURN QUERY
-    SELECT
-        e.id::bigint,
-        oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e))
+    SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e))
     FROM public.events AS e
     -- an event that has not changed since versions are kept has no row yet
-    -- the second condition follows from the others, but the planner does not see it and would read the versions from the first on
-    LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id AND v.event_id > search_bulk.after
-    WHERE oeventdb_internal.belongs_in_index(e) AND e.id > search_bulk.after
+    LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id
+    WHERE oeventdb_internal.belongs_in_index(e)
     ORDER BY e.id
-    LIMIT search_bulk.batch;
-END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_bulk(bigint, integer) IS
-'The next events that belong in the index after an id, in the order of ids: two lines of a bulk request (NDJSON) for each, with its external version.
+COMMENT ON FUNCTION oeventdb_internal.search_bulk() IS
+'Every event that belongs in the index, in the order of ids: two lines of a bulk request (NDJSON) for each, with its external version.
 Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_bulk(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_bulk() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_changes.sql

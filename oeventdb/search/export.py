@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from oeventdb.errors import Refused
@@ -18,17 +17,12 @@ if TYPE_CHECKING:
 BODY_BYTES = 2 * 1024 * 1024
 """A bulk request is sent once it is this large; one document alone may be larger."""
 
-
-PAGE = 1000
-"""Documents that PostgreSQL renders at a time; it holds them until they have been sent."""
-
-_COPY = "COPY (SELECT event_id, lines FROM oeventdb_internal.search_bulk({}, {})) TO STDOUT (FORMAT binary)"
+_COPY = "COPY (SELECT oeventdb_internal.search_bulk()) TO STDOUT (FORMAT binary)"
 
 # The binary format: a header (signature, flags, length of an extension); for a row the number of
-# columns, the length and the 8 bytes of the id, the length of the lines; at last two bytes.
+# columns and the length of the lines; at last two bytes.
 _HEADER = 11 + 4 + 4
-_ID = slice(2 + 4, 2 + 4 + 8)
-_PREFIX = _ID.stop + 4
+_PREFIX = 2 + 4
 
 
 class Body(NamedTuple):
@@ -54,8 +48,6 @@ class Snapshot:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self.documents = 0
-        """How many documents the snapshot has."""
         self.position = ""
         """What the snapshot has seen, as PostgreSQL writes it (pg_snapshot)."""
 
@@ -74,14 +66,12 @@ class Snapshot:
 
     def _look(self) -> None:
         row = self._connection.execute(
-            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk(bigint, integer)') IS NOT NULL"
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk()') IS NOT NULL"
         ).fetchone()
         if row != (True,):
             raise Refused("this database has no search documents yet", hint="run `oeventdb migrate` first")
-        row = self._connection.execute(
-            "SELECT oeventdb_internal.search_count(), pg_catalog.pg_current_snapshot()::text"
-        ).fetchone()
-        self.documents, self.position = row or (0, "")
+        row = self._connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+        (self.position,) = row or ("",)
 
     def __exit__(
         self,
@@ -97,37 +87,26 @@ class Snapshot:
             return
         self._connection.rollback()
 
+    def count(self) -> int:
+        """Return how many documents the snapshot has."""
+        row = self._connection.execute("SELECT oeventdb_internal.search_count()").fetchone()
+        return int(row[0]) if row else 0
+
     def bodies(self, size: int = BODY_BYTES) -> Iterator[Body]:
-        """Yield the documents as bodies of bulk requests of about `size` bytes each."""
+        """Yield the documents, by id, as bodies of bulk requests of about `size` bytes each."""
         pieces: list[bytes] = []
         held = 0
-        for lines in self._lines():
-            pieces.append(lines)
-            held += len(lines)
-            if held >= size:
-                yield Body(b"".join(pieces), len(pieces))
-                pieces, held = [], 0
+        header = _HEADER
+        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            # libpq gives one row at a time; Python never looks into the lines of a document
+            for row in copy:
+                lines = bytes(row[header + _PREFIX :])
+                header = 0
+                if lines:
+                    pieces.append(lines)
+                    held += len(lines)
+                if held >= size:
+                    yield Body(b"".join(pieces), len(pieces))
+                    pieces, held = [], 0
         if pieces:
             yield Body(b"".join(pieces), len(pieces))
-
-    def _lines(self) -> Iterator[bytes]:
-        """Yield the two lines of each document, in the order of ids; Python never looks into them."""
-        after = -(2**63)
-        while True:
-            row = None
-            for row in self._rows(after):
-                yield row[_PREFIX:]
-            if row is None:
-                return
-            after = int.from_bytes(row[_ID], signed=True)
-
-    def _rows(self, after: int) -> Iterator[bytes]:
-        """Yield a page of rows as binary COPY sends them; libpq gives one at a time."""
-        query = sql.SQL(_COPY).format(after, PAGE)
-        header = _HEADER
-        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            for data in copy:
-                row = bytes(data[header:])
-                header = 0
-                if len(row) > _PREFIX:
-                    yield row

@@ -141,14 +141,15 @@ class _Build:
         )
         with Snapshot(self._connection) as snapshot, sender:
             self.position = snapshot.position
+            documents = snapshot.count()
             for body in snapshot.bodies(body_bytes):
                 sender.send(body)
-                self._progress("reindex", sender.acknowledged, snapshot.documents)
+                self._progress("reindex", sender.acknowledged, documents)
             acknowledged = sender.finish()
-            self._progress("reindex", acknowledged, snapshot.documents)
-        if acknowledged != snapshot.documents:
+            self._progress("reindex", acknowledged, documents)
+        if acknowledged != documents:
             raise SearchUnavailable(
-                f"the snapshot has {snapshot.documents} documents and {acknowledged} were "
+                f"the snapshot has {documents} documents and {acknowledged} were "
                 "acknowledged; nothing was swapped"
             )
         return acknowledged
@@ -223,10 +224,11 @@ def export_to_file(dsn: str, path: str, *, progress: Report = silent) -> Exporte
     with _whole_file(path) as out, closing(connect(dsn, autocommit=True)) as connection:
         written = 0
         with Snapshot(connection) as snapshot:
+            documents = snapshot.count()
             for body in snapshot.bodies():
                 out.write(body.ndjson)
                 written += body.documents
-                progress("export", written, snapshot.documents)
+                progress("export", written, documents)
     return Exported(path, written, round(time.monotonic() - started, 3))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from oeventdb.errors import SearchUnavailable, SearchUnreachable
 from oeventdb.search.cluster import Pauses
-from oeventdb.search.export import PAGE, Snapshot
+from oeventdb.search.export import Snapshot
 from oeventdb.search.outbox import Outcome, bodies, deliver, fetch
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from oeventdb.search.outbox import Change
 
 _LOG = logging.getLogger("oeventdb.search")
+
+_PAGE = 1000
+"""Events that are replayed at a time."""
 
 _CHANGES = (
     "SELECT event_id, search_version, lines"
@@ -48,7 +51,7 @@ class Replay:
         sent = 0
         after = -(2**63)
         with Snapshot(self._connection) as snapshot:
-            while changes := fetch(self._connection, _CHANGES, (self.position, after, PAGE)):
+            while changes := fetch(self._connection, _CHANGES, (self.position, after, _PAGE)):
                 for body in bodies(changes):
                     self._insist(body)
                 sent += len(changes)

@@ -115,15 +115,16 @@ class _Comparison:
         self._cluster.request("POST", f"/{self._alias}/_refresh", patience=PATIENCE)
         suspects: list[int] = []
         with Snapshot(self._connection) as snapshot:
+            documents = snapshot.count()
             for seen, (event_id, ours, theirs) in enumerate(
                 _merged(self._in_database(), self._in_index()), start=1
             ):
                 if ours != theirs:
                     suspects.append(event_id)
                 if seen % _PAGE == 0:
-                    progress("verify", seen, snapshot.documents)
-            progress("verify", snapshot.documents, snapshot.documents)
-        return snapshot.documents, suspects
+                    progress("verify", seen, documents)
+            progress("verify", documents, documents)
+        return documents, suspects
 
     def confirm(self, suspects: Iterable[int]) -> list[_Difference]:
         """Return what still differs, with what either side has now."""

@@ -145,7 +145,10 @@ def differing(connection: psycopg.Connection, elastic: Elastic) -> list[int]:
         r"""
         SELECT event_id
         FROM oeventdb.search_documents() AS d
-        JOIN oeventdb_internal.search_bulk(-9223372036854775808, 1000000) AS b USING (event_id)
+        JOIN (
+            SELECT (split_part(lines, E'\n', 1)::json #>> '{index,_id}')::bigint AS event_id, lines
+            FROM oeventdb_internal.search_bulk() AS lines
+        ) AS b USING (event_id)
         FULL JOIN indexed AS i USING (event_id)
         WHERE (d.search_version, d.document::text, split_part(b.lines, E'\n', 2))
             IS DISTINCT FROM (i.search_version, i.source::jsonb::text, i.source)

@@ -156,12 +156,11 @@ def test_the_lines_of_a_bulk_request_are_of_the_same_documents(db: psycopg.Conne
         samples.event(db, name=name, latitude=1 / 3, longitude=2 / 3)
     db.execute("UPDATE events SET name = 'changed' WHERE name = 'one'")
     rows = db.execute("SELECT event_id, search_version, document FROM oeventdb.search_documents()")
-    lines = db.execute("SELECT event_id, lines FROM oeventdb_internal.search_bulk(0, NULL)").fetchall()
     sent = {}
-    for event_id, text in lines:
+    for (text,) in db.execute("SELECT oeventdb_internal.search_bulk()"):
         action, document, end = text.split("\n")
         assert end == ""
-        sent[event_id] = (json.loads(action), json.loads(document))
+        sent[json.loads(document)["id"]] = (json.loads(action), json.loads(document))
     assert sent == {
         event_id: (
             {"index": {"_id": str(event_id), "version": version, "version_type": "external"}},
@@ -171,19 +170,32 @@ def test_the_lines_of_a_bulk_request_are_of_the_same_documents(db: psycopg.Conne
     }
 
 
-def test_the_lines_come_in_pages_in_the_order_of_ids(db: psycopg.Connection) -> None:
+def test_the_lines_come_in_the_order_of_ids(db: psycopg.Connection) -> None:
     events = [samples.event(db, id=number) for number in (5, 3, -7, 9)]
     samples.event(db, id=4, state="draft")
-
-    def page(after: int, batch: int | None) -> list[int]:
-        rows = db.execute("SELECT event_id FROM oeventdb_internal.search_bulk(%s, %s)", (after, batch))
-        return [event_id for (event_id,) in rows]
-
-    assert page(-(2**63), None) == sorted(events)
-    assert page(-(2**63), 2) == [-7, 3]
-    assert page(3, 2) == [5, 9]
-    assert page(9, 2) == []
+    lines = [text for (text,) in db.execute("SELECT oeventdb_internal.search_bulk()")]
+    assert [json.loads(text.split("\n")[1])["id"] for text in lines] == sorted(events)
     assert db.execute("SELECT oeventdb_internal.search_count()").fetchone() == (4,)
+
+
+def test_the_lines_are_streamed(db: psycopg.Connection) -> None:
+    """What is rendered for the second event is rendered when the second row is asked for."""
+    for number in (1, 2):
+        samples.event(db, id=number)
+    db.execute(
+        """
+        CREATE OR REPLACE FUNCTION oeventdb_internal.search_lines(event_id bigint, search_version bigint, document text)
+        RETURNS text LANGUAGE plpgsql AS $$
+        BEGIN
+            ASSERT event_id < 2, 'rendered';
+            RETURN document;
+        END
+        $$
+        """
+    )
+    assert len(db.execute("SELECT oeventdb_internal.search_bulk() LIMIT 1").fetchall()) == 1
+    with pytest.raises(psycopg.errors.AssertFailure, match="rendered"):
+        db.execute("SELECT oeventdb_internal.search_bulk()")
 
 
 def test_the_document_is_rendered_inline(db: psycopg.Connection) -> None:
