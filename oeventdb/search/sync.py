@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -32,7 +33,7 @@ _LOOK_AGAIN = 0.5
 """Seconds after which a worker looks into the outbox without having been notified."""
 
 _LOOK_AGAIN_SOON = 0.1
-"""The same where the rest is on its way with another worker: the last of them must not find us asleep."""
+"""The same where the rest is on its way with another process: when that is done we are."""
 
 _SESSION = """
 SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
@@ -81,22 +82,23 @@ class Worker:
             if not outcome.taken:
                 with suppress(psycopg.Error):
                     self._wait_for_changes()
-        self.close()
 
-    def run_until_empty(self, began: float, patience: float) -> None:
-        """Work until everything that waited when it began has left the outbox."""
+    def run_until_empty(self, patience: float, *, since: float | None = None) -> None:
+        """Work until there is nothing to take; with `since`, until all that waited then has left the outbox.
+
+        The one leaves to others what they have taken, the other waits for them.
+        """
         pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
         while not self._stop.is_set():
             try:
                 if self._step().taken:
                     pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
-                elif not self._is_waiting_since(began) or not looks.wait(self._stop):
+                elif since is None or not self._is_waiting_since(since) or not looks.wait(self._stop):
                     break
             except (SearchUnavailable, DatabaseUnreachable, psycopg.OperationalError) as exc:
                 self._after_failure(exc)
                 if not pauses.wait(self._stop):
                     raise
-        self.close()
 
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
@@ -131,14 +133,14 @@ class Worker:
         for _ in self._connected().notifies(timeout=_LOOK_AGAIN, stop_after=1):
             return
 
-    def _is_waiting_since(self, began: float) -> bool:
-        """Return whether changes from before the beginning are still waiting, held by others."""
+    def _is_waiting_since(self, since: float) -> bool:
+        """Return whether changes from before are still waiting, held by others."""
         row = (
             self._connected()
             .execute("SELECT pending, seconds FROM oeventdb_internal.search_lag()")
             .fetchone()
         )
-        return row is not None and row[0] > 0 and row[1] > time.monotonic() - began
+        return row is not None and row[0] > 0 and row[1] > time.monotonic() - since
 
 
 def sync(
@@ -165,12 +167,15 @@ def sync(
     with Cluster(elasticsearch_url, api_key=api_key, connections=workers) as cluster:
         _require(dsn, Indices(cluster, alias), at_once=once)
         staff = [Worker(dsn, cluster, alias, totals, stop) for _ in range(workers)]
-        if once:
-            _together(
-                [lambda worker=worker: worker.run_until_empty(began, patience) for worker in staff], stop
-            )
-        else:
-            _together([worker.run_forever for worker in staff], stop)
+        try:
+            if once:
+                _together([partial(worker.run_until_empty, patience) for worker in staff], stop)
+                _together([partial(staff[0].run_until_empty, patience, since=began)], stop)
+            else:
+                _together([worker.run_forever for worker in staff], stop)
+        finally:
+            for worker in staff:
+                worker.close()
     totals.seconds = round(time.monotonic() - began, 3)
     return totals
 
