@@ -132,13 +132,18 @@ class Writer(threading.Thread):
 
 
 def change_all(dsn: str) -> int:
-    """Change every event in one UPDATE, after missing ones were put back; return how many."""
-    with suppress(psycopg.Error), psycopg.connect(dsn) as connection:
-        connection.execute(
-            f"INSERT INTO events {_ROW} SELECT g, 'filled in', now(), now(), 'UTC', 'published', 'public', ''"
-            f" FROM generate_series(1, {EVENTS}) AS g ON CONFLICT DO NOTHING"
-        )
-        return connection.execute("UPDATE events SET description = %s", (f"all {random.random()}",)).rowcount
+    """Change every event in one UPDATE, after missing ones were put back; return how many.
+
+    Of two that wait for each other PostgreSQL ends one: then it is tried again.
+    """
+    for _ in range(10):
+        with suppress(psycopg.errors.DeadlockDetected), psycopg.connect(dsn) as connection:
+            connection.execute(
+                f"INSERT INTO events {_ROW} SELECT g, 'filled in', now(), now(), 'UTC', 'published', 'public', ''"
+                f" FROM generate_series(1, {EVENTS}) AS g ON CONFLICT DO NOTHING"
+            )
+            update = "UPDATE events SET description = %s"
+            return connection.execute(update, (f"all {random.random()}",)).rowcount
     return 0
 
 
