@@ -967,6 +967,8 @@ VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = 'force_generic_plan'
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_held integer;
@@ -1068,6 +1070,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_is_live boolean := oeventdb_internal.order_is_live(NEW.status);
@@ -1157,6 +1161,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_event_id bigint;
@@ -1192,6 +1198,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 BEGIN
     IF remove_ticket_holder.ticket_holder_id IS NULL THEN

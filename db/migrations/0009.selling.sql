@@ -986,6 +986,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- its statements take the same way whatever the arguments; planning them at each call would cost more than running them
 SET plan_cache_mode = 'force_generic_plan'
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_priced oeventdb_internal.priced_order;
@@ -1134,6 +1136,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_order public.orders := oeventdb_internal.lock_order(complete_order.order_identifier);
@@ -1181,6 +1185,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_order public.orders := oeventdb_internal.lock_order(cancel_order.order_identifier);
@@ -1240,6 +1246,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_ids bigint[];
@@ -1464,6 +1472,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_holder public.ticket_holders;
@@ -1518,6 +1528,8 @@ VOLATILE
 ROWS 1
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_holder public.ticket_holders := oeventdb_internal.lock_ticket_holder(undo_check_in.ticket_holder_id);

@@ -15,6 +15,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- its statements take the same way whatever the arguments; planning them at each call would cost more than running them
 SET plan_cache_mode = 'force_generic_plan'
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
 DECLARE
     v_priced oeventdb_internal.priced_order;
