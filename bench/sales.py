@@ -7,6 +7,7 @@ The rivals are in sales_rivals.sql: a function that inserts exactly the same row
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--chart", type=Path, help="write the curve as SVG to this file")
     options = parser.parse_args(arguments)
+    if options.chart and not find_spec("matplotlib"):
+        parser.error("--chart needs matplotlib: pip install 'oeventdb[bench]'")
     with server(options.dsn) as server_dsn, database(server_dsn) as dsn:
         _prepare(dsn)
         _compare(dsn, options.seconds, options.rounds)
