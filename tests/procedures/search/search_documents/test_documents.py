@@ -158,9 +158,10 @@ def test_the_lines_of_a_bulk_request_are_of_the_same_documents(db: psycopg.Conne
     rows = db.execute("SELECT event_id, search_version, document FROM oeventdb.search_documents()")
     sent = {}
     for (text,) in db.execute("SELECT oeventdb_internal.search_bulk()"):
-        action, document, end = text.split("\n")
+        *lines, end = text.split("\n")
         assert end == ""
-        sent[json.loads(document)["id"]] = (json.loads(action), json.loads(document))
+        action, document = map(json.loads, lines)
+        sent[document["id"]] = (action, document)
     assert sent == {
         event_id: (
             {"index": {"_id": str(event_id), "version": version, "version_type": "external"}},
