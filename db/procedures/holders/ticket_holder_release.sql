@@ -6,10 +6,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- not when the ticket itself is being deleted with all its admissions
+    -- not when the ticket itself is being deleted with all its admissions, nor when this statement has handed the number on to another holder
     IF EXISTS (
         SELECT FROM oeventdb_internal.admissions AS a
         WHERE a.ticket_id = OLD.ticket_id AND a.event_id = OLD.event_id AND a.admission_no = OLD.admission_no
+    ) AND NOT EXISTS (
+        SELECT FROM public.ticket_holders AS h
+        WHERE h.ticket_id = OLD.ticket_id AND h.event_id = OLD.event_id AND h.admission_no = OLD.admission_no
     ) THEN
         PERFORM oeventdb_internal.release_admission(OLD.ticket_id, OLD.admission_no);
     END IF;

@@ -276,7 +276,7 @@ STORM = {
     RAW: 6,
     "DELETE FROM ticket_holders WHERE id = (SELECT max(id) FROM ticket_holders WHERE ticket_id = %(ticket)s)": 3,
     "UPDATE tickets SET quantity = %(quantity)s WHERE id = %(ticket)s": 1,
-    "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%(ticket)s, %(number)s, 'A', 'B')": 2,
+    "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%(ticket)s, %(number)s, 'A', 'B')": 5,
     "UPDATE ticket_holders SET ticket_id = %(other)s"
     " WHERE id = (SELECT min(id) FROM ticket_holders WHERE ticket_id = %(ticket)s)": 2,
     "INSERT INTO ticket_holders (ticket_id, firstname, lastname)"
