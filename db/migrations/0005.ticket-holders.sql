@@ -980,6 +980,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
+        AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id AND h.event_id = OLD.event_id)
+    THEN
+        -- the foreign key sees to those with an admission; those of dead orders would be of another event
+        RAISE EXCEPTION 'ticket % has holders and stays in its event', NEW.id
+            USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
+                  CONSTRAINT = 'ticket_holders_admission';
+    END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
             NEW.id, NEW.event_id,
@@ -993,7 +1001,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_quantity() IS
-'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held.';
+'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held,
+foreign_key_violation, in the name of ticket_holders_admission, when a ticket with holders would change its event.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_quantity() FROM PUBLIC;
 -- <<<
@@ -1012,6 +1021,7 @@ AS $function$
 DECLARE
     v_held integer;
     v_is_same boolean := TG_OP = 'UPDATE' AND NEW.ticket_id IS NOT DISTINCT FROM OLD.ticket_id;
+    v_is_known boolean := false;
     v_event_id bigint;
     v_status text;
     v_xmin xid;
@@ -1042,7 +1052,9 @@ BEGIN
         v_is_same AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
         AND (v_held IS NOT NULL OR NOT oeventdb_internal.order_is_live(v_status))
     ) THEN
-        SELECT t.event_id INTO v_event_id FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
+        SELECT t.event_id, TG_OP = 'INSERT' AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.id = NEW.id)
+        INTO v_event_id, v_is_known
+        FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
         IF NOT FOUND THEN
             PERFORM oeventdb_internal.refuse_unknown('ticket', NEW.ticket_id::bigint);
         ELSIF v_event_id IS NULL OR COALESCE(NEW.event_id, v_event_id) <> v_event_id THEN
@@ -1051,8 +1063,18 @@ BEGIN
         NEW.event_id := v_event_id;
     END IF;
 
-    IF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN
+    IF v_is_known THEN
+        -- the id refuses this row, or makes an update of it (ON CONFLICT): what was taken for it would be nobody's
+        RETURN NEW;
+    ELSIF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN
         NEW.admission_no := NULL;
+        IF v_event_id IS NOT NULL THEN
+            -- without an admission no foreign key keeps the ticket in the event
+            PERFORM FROM public.tickets AS t WHERE t.id = NEW.ticket_id AND t.event_id = v_event_id FOR KEY SHARE;
+            IF NOT FOUND THEN
+                PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, v_event_id);
+            END IF;
+        END IF;
     ELSIF NEW.admission_no = v_held THEN
         RETURN NEW;
     ELSIF NEW.admission_no IS NOT NULL THEN

@@ -11,6 +11,7 @@ AS $function$
 DECLARE
     v_held integer;
     v_is_same boolean := TG_OP = 'UPDATE' AND NEW.ticket_id IS NOT DISTINCT FROM OLD.ticket_id;
+    v_is_known boolean := false;
     v_event_id bigint;
     v_status text;
     v_xmin xid;
@@ -41,7 +42,9 @@ BEGIN
         v_is_same AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
         AND (v_held IS NOT NULL OR NOT oeventdb_internal.order_is_live(v_status))
     ) THEN
-        SELECT t.event_id INTO v_event_id FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
+        SELECT t.event_id, TG_OP = 'INSERT' AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.id = NEW.id)
+        INTO v_event_id, v_is_known
+        FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
         IF NOT FOUND THEN
             PERFORM oeventdb_internal.refuse_unknown('ticket', NEW.ticket_id::bigint);
         ELSIF v_event_id IS NULL OR COALESCE(NEW.event_id, v_event_id) <> v_event_id THEN
@@ -50,8 +53,18 @@ BEGIN
         NEW.event_id := v_event_id;
     END IF;
 
-    IF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN
+    IF v_is_known THEN
+        -- the id refuses this row, or makes an update of it (ON CONFLICT): what was taken for it would be nobody's
+        RETURN NEW;
+    ELSIF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN
         NEW.admission_no := NULL;
+        IF v_event_id IS NOT NULL THEN
+            -- without an admission no foreign key keeps the ticket in the event
+            PERFORM FROM public.tickets AS t WHERE t.id = NEW.ticket_id AND t.event_id = v_event_id FOR KEY SHARE;
+            IF NOT FOUND THEN
+                PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, v_event_id);
+            END IF;
+        END IF;
     ELSIF NEW.admission_no = v_held THEN
         RETURN NEW;
     ELSIF NEW.admission_no IS NOT NULL THEN

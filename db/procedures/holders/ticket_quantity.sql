@@ -6,6 +6,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
+        AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id AND h.event_id = OLD.event_id)
+    THEN
+        -- the foreign key sees to those with an admission; those of dead orders would be of another event
+        RAISE EXCEPTION 'ticket % has holders and stays in its event', NEW.id
+            USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
+                  CONSTRAINT = 'ticket_holders_admission';
+    END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
             NEW.id, NEW.event_id,
@@ -19,6 +27,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_quantity() IS
-'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held.';
+'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held,
+foreign_key_violation, in the name of ticket_holders_admission, when a ticket with holders would change its event.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_quantity() FROM PUBLIC;

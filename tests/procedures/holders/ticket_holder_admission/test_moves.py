@@ -11,11 +11,13 @@ from psycopg import sql
 from oeventdb import NotFound, SoldOut, WrongEvent
 from tests import samples
 from tests.procedures import invariants
+from tests.procedures.sessions import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.procedures.conftest import Refusal
+    from tests.procedures.sessions import Session, Stage
 
 
 def holder(connection: psycopg.Connection, ticket_id: int | None, **columns: object) -> int:
@@ -114,6 +116,62 @@ def test_a_ticket_with_holders_cannot_go_to_another_event(
     assert caught.value.constraint == "ticket_holders_admission"
     rules.execute("UPDATE tickets SET event_id = %s WHERE id = %s", [elsewhere, unsold])
     holder(rules, unsold, event_id=elsewhere)
+    assert invariants.broken(rules) == []
+
+
+def test_a_ticket_with_holders_of_dead_orders_cannot_go_to_another_event(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    event, elsewhere = samples.event(rules), samples.event(rules)
+    ticket = samples.ticket(rules, event, quantity=3)
+    one = holder(rules, ticket, order_id=samples.insert(rules, "orders", identifier="dead", status="expired"))
+    move = "UPDATE tickets SET event_id = %s WHERE id = %s"
+    with refused(rules, SoldOut) as caught:
+        rules.execute(move, [elsewhere, ticket])
+    assert caught.value.constraint == "ticket_holders_admission"
+    rules.execute("DELETE FROM ticket_holders WHERE id = %s", [one])
+    rules.execute(move, [elsewhere, ticket])
+    assert invariants.broken(rules) == []
+
+
+def test_a_holder_of_a_dead_order_waits_for_a_ticket_that_goes_to_another_event(
+    stage: Stage, setup: Session
+) -> None:
+    event, elsewhere = samples.event(setup.connection), samples.event(setup.connection)
+    ticket = samples.ticket(setup.connection, event, quantity=3)
+    dead = samples.insert(setup.connection, "orders", identifier="dead", status="expired")
+    office, guest = stage.session(), stage.session()
+    office.begin()
+    office.run("UPDATE tickets SET event_id = %s WHERE id = %s", [elsewhere, ticket])
+    inserting = guest.start(
+        "INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id) VALUES ('A', 'B', %s, %s)",
+        [ticket, dead],
+    )
+    stage.blocked(guest, inserting, by=office)
+    office.commit()
+    assert outcome(inserting) == "OE105"
+
+
+KNOWN = "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, admission_no) VALUES (%s, 'C', 'D', %s, %s)"
+UPDATED = " DO UPDATE SET lastname = EXCLUDED.lastname, ticket_id = EXCLUDED.ticket_id, admission_no = EXCLUDED.admission_no"
+
+
+@pytest.mark.parametrize("chosen", [None, 1, 3])
+@pytest.mark.parametrize(
+    ("action", "lastname"), [(" DO NOTHING", "B"), (UPDATED, "D")], ids=["nothing", "update"]
+)
+def test_a_holder_that_is_there_already_takes_no_second_admission(
+    rules: psycopg.Connection, chosen: int | None, action: str, lastname: str
+) -> None:
+    event = samples.event(rules)
+    ticket = samples.ticket(rules, event, quantity=3)
+    one = holder(rules, ticket, admission_no=1)
+    rules.execute((KNOWN + " ON CONFLICT (id)" + action).encode(), [one, ticket, chosen])
+    assert rules.execute("SELECT lastname FROM ticket_holders WHERE id = %s", [one]).fetchone() == (lastname,)
+    assert number(rules, one) == (3 if chosen == 3 and lastname == "D" else 1)
+    assert rules.execute(
+        "SELECT held, available FROM oeventdb.ticket_availability(%s)", [event]
+    ).fetchone() == (1, 2)
     assert invariants.broken(rules) == []
 
 
