@@ -9,7 +9,10 @@ from __future__ import annotations
 
 RULES: dict[str, dict[str, tuple[str, str]]] = {
     "access_codes": {
-        "access_codes_used_number": ("OE107", "An access code is used at most tickets_number times."),
+        "access_codes_used_number": (
+            "OE107",
+            "An access code is used as often as its orders say, at most tickets_number times.",
+        ),
     },
     "discount_codes": {
         "discount_codes_code": ("OE400", "A code has a text."),
@@ -23,7 +26,10 @@ RULES: dict[str, dict[str, tuple[str, str]]] = {
         "discount_codes_tickets_number": ("OE205", "tickets_number is 0 or more, and at least max_quantity."),
         "discount_codes_type": ("OE400", "The type is amount or percent."),
         "discount_codes_used_for": ("OE400", "The kind is ticket or event."),
-        "discount_codes_used_number": ("OE203", "A discount code is used at most tickets_number times."),
+        "discount_codes_used_number": (
+            "OE203",
+            "A discount code is used as often as its orders say, at most tickets_number times.",
+        ),
         "discount_codes_valid_till": ("OE205", "valid_from is before valid_till."),
         "discount_codes_value": ("OE205", "The value is a number from 0, for a percentage to 100."),
     },
@@ -43,6 +49,7 @@ RULES: dict[str, dict[str, tuple[str, str]]] = {
     },
     "orders": {
         "orders_access_code": ("OE404", "An order's access code exists."),
+        "orders_code_seats": ("OE400", "The seats that used a code are 0 or more."),
     },
     "orders_tickets": {
         "orders_tickets_ticket": ("OE104", "A ticket that is in an order cannot be deleted."),

@@ -18,6 +18,8 @@ SELECT '0009.selling', 'ticket_holders', h.id::text, pg_catalog.jsonb_build_obje
 FROM public.ticket_holders AS h
 WHERE h.checked_in_at IS NOT NULL;
 
+DROP TRIGGER order_code_uses_insert ON public.orders;
+
 DROP TRIGGER order_code_uses_delete ON public.orders;
 
 DROP TRIGGER order_code_uses ON public.orders;
@@ -29,6 +31,14 @@ DROP TRIGGER order_history_update ON public.orders;
 DROP TRIGGER code_limit ON public.discount_codes;
 
 DROP TRIGGER code_limit ON public.access_codes;
+
+DROP TRIGGER code_uses_kept ON public.discount_codes;
+
+DROP TRIGGER code_uses_kept_insert ON public.discount_codes;
+
+DROP TRIGGER code_uses_kept ON public.access_codes;
+
+DROP TRIGGER code_uses_kept_insert ON public.access_codes;
 
 -- The history is not lost with the table.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -47,6 +57,10 @@ DROP FUNCTION oeventdb.check_in(bigint, timestamptz);
 
 -- >>> db/procedures/selling/lock_ticket_holder.sql
 DROP FUNCTION oeventdb_internal.lock_ticket_holder(bigint);
+-- <<<
+
+-- >>> db/procedures/selling/code_uses_kept.sql
+DROP FUNCTION oeventdb_internal.code_uses_kept();
 -- <<<
 
 -- >>> db/procedures/selling/code_limit.sql
@@ -117,8 +131,16 @@ DROP FUNCTION oeventdb_internal.order_row(public.orders);
 DROP FUNCTION oeventdb_internal.use_access_code(bigint, integer);
 -- <<<
 
+-- >>> db/procedures/selling/lock_access_code.sql
+DROP FUNCTION oeventdb_internal.lock_access_code(bigint, integer);
+-- <<<
+
 -- >>> db/procedures/selling/use_discount_code.sql
 DROP FUNCTION oeventdb_internal.use_discount_code(bigint, integer);
+-- <<<
+
+-- >>> db/procedures/selling/lock_discount_code.sql
+DROP FUNCTION oeventdb_internal.lock_discount_code(bigint, integer);
 -- <<<
 
 -- >>> db/procedures/selling/price_order.sql

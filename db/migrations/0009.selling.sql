@@ -699,12 +699,12 @@ COMMENT ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) FROM PUBLIC;
 -- <<<
 
--- >>> db/procedures/selling/use_discount_code.sql
--- The uses of a limited code are counted in its own row, under its lock; a code without limit is only kept from getting one meanwhile.
-CREATE OR REPLACE FUNCTION oeventdb_internal.use_discount_code(
+-- >>> db/procedures/selling/lock_discount_code.sql
+-- A limited code is locked by whoever is about to use it, and looked at once more; a code without limit is only kept from getting one meanwhile.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_discount_code(
     discount_code_id bigint,
     seats integer
-) RETURNS void
+) RETURNS boolean
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -713,31 +713,52 @@ DECLARE
     v_code public.discount_codes;
 BEGIN
     LOOP
-        UPDATE public.discount_codes AS c SET used_number = c.used_number + use_discount_code.seats
-        WHERE c.id = use_discount_code.discount_code_id AND c.used_number + use_discount_code.seats <= c.tickets_number;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-        -- locked: uses that are being given back are waited for, and are there when it is tried again
+        -- uses that are being given back are waited for, and are there when it is locked
         SELECT c.* INTO v_code FROM public.discount_codes AS c
-        WHERE c.id = use_discount_code.discount_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
+        WHERE c.id = lock_discount_code.discount_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
         IF FOUND THEN
-            PERFORM oeventdb_internal.require_discount_use(v_code, use_discount_code.seats);
-            CONTINUE;
+            PERFORM oeventdb_internal.require_discount_use(v_code, lock_discount_code.seats);
+            RETURN true;
         END IF;
-        -- a code without limit, or none any more; the lock is undone where it had to be waited for and there is a limit now: two who both
-        -- kept it could not both write the row
+        -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
         BEGIN
             PERFORM FROM public.discount_codes AS c
-            WHERE c.id = use_discount_code.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
+            WHERE c.id = lock_discount_code.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
             IF FOUND THEN
-                RETURN;
+                RETURN false;
             END IF;
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             NULL;
         END;
-        EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = use_discount_code.discount_code_id);
+        IF NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id) THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_discount_code(bigint, integer) IS
+'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE203 or OE204 when it cannot be used for so many.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_discount_code(bigint, integer) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/use_discount_code.sql
+-- The uses of a limited code are counted in its own row, under its lock; those of a code without limit are not.
+CREATE OR REPLACE FUNCTION oeventdb_internal.use_discount_code(
+    discount_code_id bigint,
+    seats integer
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    LOOP
+        UPDATE public.discount_codes AS c SET used_number = c.used_number + use_discount_code.seats
+        WHERE c.id = use_discount_code.discount_code_id AND c.used_number + use_discount_code.seats <= c.tickets_number;
+        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_discount_code(use_discount_code.discount_code_id, use_discount_code.seats);
     END LOOP;
 END
 $function$;
@@ -746,6 +767,51 @@ COMMENT ON FUNCTION oeventdb_internal.use_discount_code(bigint, integer) IS
 'Takes seats uses of the code, or none and raises OE203.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.use_discount_code(bigint, integer) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/lock_access_code.sql
+-- A limited access code is locked as a discount code is.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_access_code(
+    access_code_id bigint,
+    seats integer
+) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.access_codes;
+BEGIN
+    LOOP
+        -- uses that are being given back are waited for, and are there when it is locked
+        SELECT c.* INTO v_code FROM public.access_codes AS c
+        WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
+        IF FOUND THEN
+            PERFORM oeventdb_internal.require_access_use(v_code, lock_access_code.seats);
+            RETURN true;
+        END IF;
+        -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
+        BEGIN
+            PERFORM FROM public.access_codes AS c
+            WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NULL FOR SHARE;
+            IF FOUND THEN
+                RETURN false;
+            END IF;
+            RAISE EXCEPTION USING ERRCODE = 'OE000';
+        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            NULL;
+        END;
+        IF NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id) THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) IS
+'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE107 when it cannot be used for so many.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/use_access_code.sql
@@ -758,35 +824,11 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_code public.access_codes;
 BEGIN
     LOOP
         UPDATE public.access_codes AS c SET used_number = c.used_number + use_access_code.seats
         WHERE c.id = use_access_code.access_code_id AND c.used_number + use_access_code.seats <= c.tickets_number;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-        -- locked: uses that are being given back are waited for, and are there when it is tried again
-        SELECT c.* INTO v_code FROM public.access_codes AS c
-        WHERE c.id = use_access_code.access_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
-        IF FOUND THEN
-            PERFORM oeventdb_internal.require_access_use(v_code, use_access_code.seats);
-            CONTINUE;
-        END IF;
-        -- a code without limit, or none any more; the lock is undone where it had to be waited for and there is a limit now: two who both
-        -- kept it could not both write the row
-        BEGIN
-            PERFORM FROM public.access_codes AS c
-            WHERE c.id = use_access_code.access_code_id AND c.tickets_number IS NULL FOR SHARE;
-            IF FOUND THEN
-                RETURN;
-            END IF;
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
-            NULL;
-        END;
-        EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = use_access_code.access_code_id);
+        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_access_code(use_access_code.access_code_id, use_access_code.seats);
     END LOOP;
 END
 $function$;
@@ -1008,12 +1050,12 @@ BEGIN
     v_priced := oeventdb_internal.price_order(
         place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
     );
-    -- everybody locks in this order: discount code, access code, tickets by id
+    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
     IF v_priced.discount_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.use_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
+        PERFORM oeventdb_internal.lock_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
     END IF;
     IF v_priced.access_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.use_access_code(v_priced.access_code_id, v_priced.access_seats);
+        PERFORM oeventdb_internal.lock_access_code(v_priced.access_code_id, v_priced.access_seats);
     END IF;
     -- a single seat is claimed by the trigger of ticket_holders; several only here, where no part of them is held while waiting for the rest
     IF v_priced.seats > 1 THEN
@@ -1334,7 +1376,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.order_history_kept() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_code_uses.sql
--- Uses of codes are given back when an order dies or is deleted, and needed again for it to live; another code is used instead.
+-- Uses of codes are taken when an order is written, given back when it dies or is deleted, and needed again for it to live; another code is used instead.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_code_uses() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -1342,8 +1384,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_was_live boolean := oeventdb_internal.order_is_live(OLD.status);
-    v_is_live boolean := TG_OP = 'UPDATE' AND oeventdb_internal.order_is_live(NEW.status);
+    v_was_live boolean := TG_OP <> 'INSERT' AND oeventdb_internal.order_is_live(OLD.status);
+    v_is_live boolean := TG_OP <> 'DELETE' AND oeventdb_internal.order_is_live(NEW.status);
 BEGIN
     IF v_was_live AND OLD.discount_seats > 0 AND NOT (
         v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
@@ -1393,8 +1435,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_code_uses() IS
-'Trigger of public.orders, after status changes between live and dead or a code or its seats change, and before a row is deleted; its name lets it
-come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
+'Trigger of public.orders, after a row with seats of a code is inserted, after status changes between live and dead or a code or its seats change,
+and before a row is deleted; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_code_uses() FROM PUBLIC;
 -- <<<
@@ -1429,6 +1471,27 @@ COMMENT ON FUNCTION oeventdb_internal.code_limit() IS
 'Trigger of public.discount_codes and public.access_codes, before tickets_number changes.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.code_limit() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/code_uses_kept.sql
+-- The uses of a code are what its orders use: only their triggers write the number.
+CREATE OR REPLACE FUNCTION oeventdb_internal.code_uses_kept() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'used_number of % is counted from the orders', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+              CONSTRAINT = TG_TABLE_NAME || '_used_number',
+              HINT = 'Leave it out: an order whose seats use the code counts as soon as it is written.';
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.code_uses_kept() IS
+'Trigger of public.discount_codes and public.access_codes: refuses to have used_number written by anybody but the triggers of orders.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.code_uses_kept() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/lock_ticket_holder.sql
@@ -1571,6 +1634,9 @@ BEGIN
         ALTER TABLE public.orders ADD CONSTRAINT orders_access_code
             FOREIGN KEY (access_code_id) REFERENCES public.access_codes ON DELETE SET NULL NOT VALID;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_code_seats') THEN
+        ALTER TABLE public.orders ADD CONSTRAINT orders_code_seats CHECK (discount_seats >= 0 AND access_seats >= 0) NOT VALID;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_used_number') THEN
         ALTER TABLE public.discount_codes ADD CONSTRAINT discount_codes_used_number
             CHECK (used_number >= 0 AND used_number <= tickets_number) NOT VALID;
@@ -1583,6 +1649,8 @@ END
 $$;
 
 ALTER TABLE public.orders VALIDATE CONSTRAINT orders_access_code;
+
+ALTER TABLE public.orders VALIDATE CONSTRAINT orders_code_seats;
 
 -- A dead order's holders that the numbering found room for give their admissions up; a few at a time, each under the trigger's rules.
 CREATE OR REPLACE PROCEDURE oeventdb_internal.free_dead_admissions()
@@ -1628,6 +1696,9 @@ BEGIN
         CREATE TRIGGER order_code_uses_delete BEFORE DELETE ON public.orders FOR EACH ROW
             WHEN (OLD.discount_seats IS NOT NULL OR OLD.access_seats IS NOT NULL)
             EXECUTE FUNCTION oeventdb_internal.order_code_uses();
+        CREATE TRIGGER order_code_uses_insert AFTER INSERT ON public.orders FOR EACH ROW
+            WHEN (NEW.discount_seats IS NOT NULL OR NEW.access_seats IS NOT NULL)
+            EXECUTE FUNCTION oeventdb_internal.order_code_uses();
         CREATE TRIGGER order_history AFTER INSERT ON public.orders
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_history();
         CREATE TRIGGER order_history_update AFTER UPDATE OF status ON public.orders FOR EACH ROW
@@ -1639,6 +1710,18 @@ BEGIN
         CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.access_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.discount_codes FOR EACH ROW
+            WHEN (NEW.used_number <> OLD.used_number AND pg_catalog.pg_trigger_depth() = 0)
+            EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
+        CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.discount_codes FOR EACH ROW
+            WHEN (NEW.used_number <> 0)
+            EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.access_codes FOR EACH ROW
+            WHEN (NEW.used_number <> OLD.used_number AND pg_catalog.pg_trigger_depth() = 0)
+            EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
+        CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.access_codes FOR EACH ROW
+            WHEN (NEW.used_number <> 0)
+            EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER order_history_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON oeventdb_internal.order_history
             FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.order_history_kept();
     END IF;

@@ -1,4 +1,4 @@
--- Uses of codes are given back when an order dies or is deleted, and needed again for it to live; another code is used instead.
+-- Uses of codes are taken when an order is written, given back when it dies or is deleted, and needed again for it to live; another code is used instead.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_code_uses() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -6,8 +6,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_was_live boolean := oeventdb_internal.order_is_live(OLD.status);
-    v_is_live boolean := TG_OP = 'UPDATE' AND oeventdb_internal.order_is_live(NEW.status);
+    v_was_live boolean := TG_OP <> 'INSERT' AND oeventdb_internal.order_is_live(OLD.status);
+    v_is_live boolean := TG_OP <> 'DELETE' AND oeventdb_internal.order_is_live(NEW.status);
 BEGIN
     IF v_was_live AND OLD.discount_seats > 0 AND NOT (
         v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
@@ -57,7 +57,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_code_uses() IS
-'Trigger of public.orders, after status changes between live and dead or a code or its seats change, and before a row is deleted; its name lets it
-come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
+'Trigger of public.orders, after a row with seats of a code is inserted, after status changes between live and dead or a code or its seats change,
+and before a row is deleted; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_code_uses() FROM PUBLIC;

@@ -37,12 +37,12 @@ BEGIN
     v_priced := oeventdb_internal.price_order(
         place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
     );
-    -- everybody locks in this order: discount code, access code, tickets by id
+    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
     IF v_priced.discount_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.use_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
+        PERFORM oeventdb_internal.lock_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
     END IF;
     IF v_priced.access_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.use_access_code(v_priced.access_code_id, v_priced.access_seats);
+        PERFORM oeventdb_internal.lock_access_code(v_priced.access_code_id, v_priced.access_seats);
     END IF;
     -- a single seat is claimed by the trigger of ticket_holders; several only here, where no part of them is held while waiting for the rest
     IF v_priced.seats > 1 THEN

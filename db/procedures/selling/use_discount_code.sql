@@ -1,4 +1,4 @@
--- The uses of a limited code are counted in its own row, under its lock; a code without limit is only kept from getting one meanwhile.
+-- The uses of a limited code are counted in its own row, under its lock; those of a code without limit are not.
 CREATE OR REPLACE FUNCTION oeventdb_internal.use_discount_code(
     discount_code_id bigint,
     seats integer
@@ -7,35 +7,11 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_code public.discount_codes;
 BEGIN
     LOOP
         UPDATE public.discount_codes AS c SET used_number = c.used_number + use_discount_code.seats
         WHERE c.id = use_discount_code.discount_code_id AND c.used_number + use_discount_code.seats <= c.tickets_number;
-        IF FOUND THEN
-            RETURN;
-        END IF;
-        -- locked: uses that are being given back are waited for, and are there when it is tried again
-        SELECT c.* INTO v_code FROM public.discount_codes AS c
-        WHERE c.id = use_discount_code.discount_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
-        IF FOUND THEN
-            PERFORM oeventdb_internal.require_discount_use(v_code, use_discount_code.seats);
-            CONTINUE;
-        END IF;
-        -- a code without limit, or none any more; the lock is undone where it had to be waited for and there is a limit now: two who both
-        -- kept it could not both write the row
-        BEGIN
-            PERFORM FROM public.discount_codes AS c
-            WHERE c.id = use_discount_code.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
-            IF FOUND THEN
-                RETURN;
-            END IF;
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
-            NULL;
-        END;
-        EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = use_discount_code.discount_code_id);
+        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_discount_code(use_discount_code.discount_code_id, use_discount_code.seats);
     END LOOP;
 END
 $function$;

@@ -208,11 +208,32 @@ RAW_WRITES = [
         lambda w: {"code": w.code},
     ),
     raw_case(
+        "an order that uses a discount code more often than it may be",
+        DiscountCodeUsedUp,
+        "UPDATE discount_codes SET tickets_number = 1 WHERE id = %(code)s;"
+        " INSERT INTO orders (identifier, discount_code_id, discount_seats) VALUES ('door', %(code)s, 2)",
+        lambda w: {"code": w.code},
+    ),
+    raw_case(
         "an access code used more often than it may be",
         AccessCodeInvalid,
         "INSERT INTO access_codes (event_id, code, tickets_number) VALUES (%(event)s, 'DOOR', 1);"
         " UPDATE access_codes SET used_number = 2 WHERE event_id = %(event)s",
         lambda w: {"event": w.event},
+    ),
+    raw_case(
+        "an order that uses an access code more often than it may be",
+        AccessCodeInvalid,
+        "INSERT INTO access_codes (event_id, code, tickets_number) VALUES (%(event)s, 'DOOR', 1);"
+        " INSERT INTO orders (identifier, access_code_id, access_seats)"
+        " SELECT 'door', c.id, 2 FROM access_codes AS c WHERE c.event_id = %(event)s",
+        lambda w: {"event": w.event},
+    ),
+    raw_case(
+        "fewer than no seats of a code",
+        InvalidArgument,
+        "UPDATE orders SET discount_seats = -1 WHERE identifier = %(order)s",
+        lambda w: {"order": w.order()},
     ),
     raw_case(
         "an order with an access code that is not there",

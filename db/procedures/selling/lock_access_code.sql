@@ -1,0 +1,42 @@
+-- A limited access code is locked as a discount code is.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_access_code(
+    access_code_id bigint,
+    seats integer
+) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_code public.access_codes;
+BEGIN
+    LOOP
+        -- uses that are being given back are waited for, and are there when it is locked
+        SELECT c.* INTO v_code FROM public.access_codes AS c
+        WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
+        IF FOUND THEN
+            PERFORM oeventdb_internal.require_access_use(v_code, lock_access_code.seats);
+            RETURN true;
+        END IF;
+        -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
+        BEGIN
+            PERFORM FROM public.access_codes AS c
+            WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NULL FOR SHARE;
+            IF FOUND THEN
+                RETURN false;
+            END IF;
+            RAISE EXCEPTION USING ERRCODE = 'OE000';
+        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            NULL;
+        END;
+        IF NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id) THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) IS
+'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE107 when it cannot be used for so many.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) FROM PUBLIC;

@@ -1,0 +1,97 @@
+"""Orders written past place_order use their codes, too, and nobody writes the number of uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oeventdb import AccessCodeInvalid, DiscountCodeUsedUp
+from tests import samples
+from tests.procedures.selling.shop import line
+
+if TYPE_CHECKING:
+    from tests.procedures.conftest import Refusal
+    from tests.procedures.selling.shop import Shop
+
+CODES = {"discount": ("discount_codes", DiscountCodeUsedUp), "access": ("access_codes", AccessCodeInvalid)}
+
+kinds = pytest.mark.parametrize("kind", CODES)
+
+
+def _code(shop: Shop, kind: str, uses: int | None, used: int = 0) -> tuple[int, str]:
+    """The id of a code and what it reads."""
+    ticket = shop.ticket()
+    text = (shop.discount if kind == "discount" else shop.access)(ticket, tickets_number=uses)
+    if used:
+        shop.place(line(ticket, used), **{f"{kind}_code": text})
+    return int(shop.value(f"SELECT id FROM {CODES[kind][0]} WHERE code = %s", text)), text
+
+
+def _order(shop: Shop, kind: str, code: int, seats: int, status: str | None = "pending") -> str:
+    identifier = f"raw {code} {seats} {status}"
+    columns = {f"{kind}_code_id": code, f"{kind}_seats": seats}
+    samples.insert(
+        shop.connection, "orders", identifier=identifier, event_id=shop.event, status=status, **columns
+    )
+    return identifier
+
+
+@kinds
+@pytest.mark.parametrize("status", ["pending", "completed", "placed", None])
+def test_a_live_order_counts_when_it_is_written(
+    shop: Shop, refused: Refusal, kind: str, status: str | None
+) -> None:
+    table, refusal = CODES[kind]
+    code, text = _code(shop, kind, 4, used=1)
+    _order(shop, kind, code, 3, status)
+    assert shop.uses(text, table) == 4
+    with refused(shop.connection, refusal):
+        _order(shop, kind, code, 1, status)
+    shop.connection.execute("UPDATE orders SET status = 'cancelled' WHERE identifier LIKE 'raw%%'")
+    assert shop.uses(text, table) == 1
+
+
+@kinds
+@pytest.mark.parametrize("status", ["cancelled", "expired", "deleted"])
+def test_a_dead_order_does_not(shop: Shop, kind: str, status: str) -> None:
+    code, text = _code(shop, kind, 4)
+    _order(shop, kind, code, 3, status)
+    assert shop.uses(text, CODES[kind][0]) == 0
+
+
+@kinds
+def test_an_order_that_is_there_already_counts_once(shop: Shop, kind: str) -> None:
+    code, text = _code(shop, kind, 4)
+    identifier = _order(shop, kind, code, 3)
+    shop.connection.execute(
+        f"INSERT INTO orders (id, identifier, {kind}_code_id, {kind}_seats)"
+        f" SELECT id, identifier, {kind}_code_id, 4 FROM orders WHERE identifier = %s ON CONFLICT (id) DO NOTHING",
+        [identifier],
+    )
+    assert shop.uses(text, CODES[kind][0]) == 3
+
+
+@kinds
+@pytest.mark.parametrize("uses", [5, None])
+@pytest.mark.parametrize(
+    "write",
+    [
+        "UPDATE {table} SET used_number = used_number + 1 WHERE id = %(code)s",
+        "UPDATE {table} SET used_number = 1, tickets_number = 9 WHERE id = %(code)s",
+        "INSERT INTO {table} (code, tickets_number, used_number) VALUES ('again', 9, 1)",
+    ],
+)
+def test_the_number_of_uses_is_not_written(
+    shop: Shop, refused: Refusal, kind: str, uses: int | None, write: str
+) -> None:
+    table, refusal = CODES[kind]
+    code, text = _code(shop, kind, uses, used=2)
+    before = shop.uses(text, table)
+    with refused(shop.connection, refusal) as caught:
+        shop.connection.execute(write.format(table=table).encode(), {"code": code})
+    assert "counted from the orders" in str(caught.value)
+    shop.connection.execute(
+        f"UPDATE {table} SET used_number = used_number, is_active = false WHERE id = %s", [code]
+    )
+    assert shop.uses(text, table) == before
