@@ -1,0 +1,68 @@
+-- What test_statements.py draws from. {order} and {holder} are some order and some holder of the shops.
+
+-- functions
+SELECT oeventdb.place_order(%(event)s, %(lines)s, 'ada@example.org', %(discount)s, %(access)s);
+SELECT oeventdb.complete_order((SELECT identifier FROM orders WHERE id = {order}));
+SELECT oeventdb.cancel_order((SELECT identifier FROM orders WHERE id = {order}));
+
+-- orders
+UPDATE orders SET status = %(status)s WHERE id = {order};
+UPDATE orders SET status = %(status)s WHERE event_id = %(event)s AND id %% 2 = %(bit)s;
+UPDATE orders SET discount_seats = %(small)s, access_seats = %(bit)s WHERE id = {order};
+UPDATE orders SET discount_code_id = (SELECT min(id) FROM discount_codes WHERE event_id = %(event)s) WHERE id = {order};
+DELETE FROM orders WHERE id = {order};
+INSERT INTO orders (identifier, event_id, status, discount_code_id, discount_seats)
+SELECT gen_random_uuid(), event_id, %(status)s, id, %(small)s FROM discount_codes WHERE event_id = %(event)s;
+INSERT INTO orders (id, identifier, event_id, status, access_code_id, access_seats)
+SELECT coalesce({order}, nextval('orders_id_seq')), gen_random_uuid(), event_id, %(status)s, id, %(small)s
+FROM access_codes WHERE event_id = %(event)s
+ON CONFLICT (id) DO UPDATE SET status = EXCLUDED.status, access_seats = EXCLUDED.access_seats;
+
+-- holders
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id, admission_no)
+VALUES ('a', 'b', %(ticket)s, {order}, %(number)s);
+INSERT INTO ticket_holders (firstname, lastname, ticket_id)
+SELECT 'a', 'b', %(ticket)s FROM generate_series(1, %(small)s);
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, admission_no) VALUES ('a', 'b', %(ticket)s, %(number)s)
+ON CONFLICT DO NOTHING;
+INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, admission_no)
+VALUES (coalesce({holder}, nextval('ticket_holders_id_seq')), 'a', 'b', %(ticket)s, %(number)s)
+ON CONFLICT (id) DO UPDATE SET ticket_id = EXCLUDED.ticket_id, admission_no = EXCLUDED.admission_no;
+MERGE INTO ticket_holders AS h USING unnest(%(tickets)s) AS s (id) ON h.ticket_id = s.id AND h.id %% 2 = %(bit)s
+WHEN MATCHED AND h.admission_no > 2 THEN DELETE
+WHEN MATCHED THEN UPDATE SET ticket_id = %(ticket)s
+WHEN NOT MATCHED THEN INSERT (firstname, lastname, ticket_id) VALUES ('a', 'b', s.id);
+UPDATE ticket_holders
+SET admission_no = CASE admission_no WHEN 1 THEN %(number)s WHEN 2 THEN 1 WHEN 3 THEN 2 ELSE admission_no END
+WHERE ticket_id = ANY (%(tickets)s);
+UPDATE ticket_holders SET ticket_id = %(ticket)s, admission_no = %(number)s WHERE id = {holder};
+UPDATE ticket_holders SET ticket_id = CASE ticket_id WHEN %(ticket)s THEN %(other)s ELSE %(ticket)s END
+WHERE ticket_id IN (%(ticket)s, %(other)s);
+UPDATE ticket_holders SET order_id = {order} WHERE id = {holder};
+UPDATE ticket_holders SET order_id = NULL WHERE ticket_id = ANY (%(tickets)s) AND id %% 2 = %(bit)s;
+UPDATE ticket_holders SET event_id = %(event)s WHERE ticket_id = ANY (%(tickets)s);
+DELETE FROM ticket_holders WHERE ticket_id = ANY (%(tickets)s) AND id %% 3 = %(bit)s;
+WITH gone AS (
+    DELETE FROM ticket_holders WHERE ticket_id = ANY (%(tickets)s) AND id %% 2 = %(bit)s RETURNING *
+)
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id, admission_no)
+SELECT 'a', 'b', ticket_id, order_id, admission_no FROM gone;
+
+-- tickets and codes
+UPDATE tickets SET quantity = %(number)s WHERE id = ANY (%(tickets)s);
+UPDATE tickets SET event_id = %(event)s WHERE id = %(ticket)s;
+UPDATE discount_codes SET tickets_number = %(number)s WHERE event_id = %(event)s;
+UPDATE access_codes SET tickets_number = %(number)s WHERE event_id = %(event)s;
+UPDATE discount_codes SET used_number = %(small)s WHERE event_id = %(event)s;
+
+-- several tables at once
+WITH resized AS (UPDATE tickets SET quantity = %(number)s WHERE id = %(ticket)s RETURNING id)
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id, admission_no)
+SELECT 'a', 'b', id, {order}, %(number)s FROM resized;
+WITH changed AS (UPDATE orders SET status = %(status)s WHERE id = {order} RETURNING id)
+INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id, admission_no)
+SELECT 'a', 'b', %(ticket)s, id, %(number)s FROM changed;
+WITH changed AS (UPDATE orders SET status = %(status)s WHERE id = {order} RETURNING id)
+UPDATE ticket_holders AS h SET ticket_id = %(ticket)s FROM changed AS o WHERE h.order_id = o.id;
+WITH changed AS (UPDATE orders SET status = %(status)s WHERE id = {order} RETURNING id)
+DELETE FROM ticket_holders AS h USING changed AS o WHERE h.order_id = o.id AND h.id %% 2 = %(bit)s;

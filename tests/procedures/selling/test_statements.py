@@ -1,0 +1,131 @@
+"""Statements that no application was written with in mind: many rows, several tables, upserts.
+
+They are drawn at random, first one after the other, then by several sessions at once. Whatever is done or
+refused, the books are right afterwards. OEVENTDB_SEEDS says how many times each is tried (5).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.procedures.selling.model import DEAD
+from tests.procedures.selling.shop import Shop, broken, line
+from tests.procedures.sessions import LEVELS
+
+if TYPE_CHECKING:
+    from tests.procedures.sessions import Session, Stage
+
+SEEDS = range(int(os.environ.get("OEVENTDB_SEEDS", "5")))
+SESSIONS = 6
+PLACES = {
+    "order": "(SELECT id FROM orders WHERE event_id = ANY (%(events)s) ORDER BY md5(id::text || %(salt)s) LIMIT 1)",
+    "holder": "(SELECT id FROM ticket_holders WHERE ticket_id = ANY (%(all)s) ORDER BY md5(id::text || %(salt)s) LIMIT 1)",
+}
+KINDS = [
+    [statement.format(**PLACES) for statement in kind.rstrip(";\n").split(";\n")]
+    for kind in Path(__file__).with_name("statements.sql").read_text().split("\n\n")[1:]
+]
+REFUSED = ("OE", "23", "0A")
+"""The classes of SQLSTATE by which a rule refuses."""
+OVERTAKEN = {"40001", "40P01", "55P03"}
+"""What a statement past the functions may meet among others, and is told to try again."""
+
+
+class Shops:
+    """Two events with three tickets each, few admissions, and codes with few uses."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        shops = Shop(connection), Shop(connection)
+        self.events = [shop.event for shop in shops]
+        self.tickets = [[shop.ticket(quantity=quantity) for quantity in (3, 6, 1)] for shop in shops]
+        coded = [(shop, tickets[:2]) for shop, tickets in zip(shops, self.tickets, strict=True)]
+        self.discounts = [shop.discount(*tickets, tickets_number=6) for shop, tickets in coded]
+        self.accesses = [shop.access(*tickets, tickets_number=5) for shop, tickets in coded]
+
+    def statement(self, chance: random.Random) -> tuple[str, dict[str, Any]]:
+        """One of the statements, with all that it may need."""
+        here = chance.randrange(2)
+        tickets = [*self.tickets[0], *self.tickets[1]]
+        lines = [line(ticket, chance.randint(1, 3)) for ticket in chance.sample(self.tickets[here], 2)]
+        return chance.choice(chance.choice(KINDS)), {
+            "all": tickets,
+            "tickets": chance.sample(tickets, chance.randint(1, 3)),
+            "ticket": chance.choice(tickets),
+            "other": chance.choice(tickets),
+            "events": self.events,
+            "event": self.events[here],
+            "lines": Jsonb(lines[: chance.randint(1, 2)]),
+            "discount": chance.choice([None, self.discounts[here]]),
+            "access": chance.choice([None, self.accesses[here]]),
+            "status": chance.choice(["pending", "completed", "placed", None, *DEAD]),
+            "number": chance.choice([None, *range(8)]),
+            "small": chance.randint(0, 3),
+            "bit": chance.randint(0, 1),
+            "salt": str(chance.randint(0, 3)),
+        }
+
+
+def faults(connection: psycopg.Connection[Any]) -> list[Any]:
+    """What is wrong in the books; an order may have lines of a ticket that has gone to another event since."""
+    return [fault for fault in broken(connection) if fault[0] != "order_of_other_event"]
+
+
+def outcome(connection: psycopg.Connection[Any], statement: str, values: dict[str, Any], undo: bool) -> str:
+    """'done', or the SQLSTATE by which the statement was refused."""
+    try:
+        with connection.transaction(force_rollback=undo):
+            connection.execute(statement.encode(), values)
+    except psycopg.Error as error:
+        return str(error.sqlstate)
+    return "done"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_books_are_right_after_each(rules: psycopg.Connection, seed: int) -> None:
+    shops, chance, ended = Shops(rules), random.Random(seed), Counter[str]()
+    for _ in range(100):
+        statement, values = shops.statement(chance)
+        ended[outcome(rules, statement, values, undo=chance.random() < 0.1)] += 1
+        assert faults(rules) == [], (statement, values)
+    assert ended["done"] > 30
+    assert {state for state in ended if not state.startswith(REFUSED)} == {"done"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_books_are_right_after_many_at_once(stage: Stage, setup: Session, seed: int) -> None:
+    shops, start, ended = Shops(setup.connection), threading.Barrier(SESSIONS), Counter[str]()
+
+    def write(number: int, session: Session) -> None:
+        chance = random.Random(f"{seed} {number}")
+        start.wait()
+        for _ in range(30):
+            session.run(f"BEGIN ISOLATION LEVEL {chance.choice(LEVELS)}")
+            try:
+                for _ in range(chance.randint(1, 3)):
+                    session.run(*shops.statement(chance))
+                session.run(chance.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]))
+                ended["done"] += 1
+            except psycopg.Error as error:
+                session.rollback()
+                ended[str(error.sqlstate)] += 1
+
+    writers = [
+        threading.Thread(target=write, args=[number, stage.session(statement_timeout="60s")])
+        for number in range(SESSIONS)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert faults(setup.connection) == []
+    assert ended["done"] > 30
+    assert {state for state in ended if not state.startswith(REFUSED)} <= {"done", *OVERTAKEN}
