@@ -10,6 +10,7 @@ from psycopg import sql
 
 from oeventdb import NotFound, SoldOut, WrongEvent
 from tests import samples
+from tests.docs.reading import ROOT
 from tests.procedures import invariants
 from tests.procedures.sessions import outcome
 
@@ -173,6 +174,25 @@ def test_a_holder_that_is_there_already_takes_no_second_admission(
         "SELECT held, available FROM oeventdb.ticket_availability(%s)", [event]
     ).fetchone() == (1, 2)
     assert invariants.broken(rules) == []
+
+
+def test_an_admission_that_an_upsert_lost_to_another_is_put_back_on_sale(
+    stage: Stage, setup: Session
+) -> None:
+    event = samples.event(setup.connection)
+    ticket = samples.ticket(setup.connection, event, quantity=3)
+    first, second = stage.session(), stage.session()
+    upsert = (KNOWN + " ON CONFLICT (id) DO NOTHING", [2_000_000_000, ticket, None])
+    first.begin()
+    first.run(*upsert)
+    upserting = second.start(*upsert)
+    stage.blocked(second, upserting, by=first)
+    first.commit()
+    assert outcome(upserting) == "done"
+    assert len(invariants.broken(setup.connection)) == 1
+    page = (ROOT / "docs/explanation/overselling.md").read_text()
+    setup.run(page.split("```sql\nBEGIN;")[1].split("COMMIT;\n```")[0])
+    assert invariants.broken(setup.connection) == []
 
 
 def test_joining_and_leaving_a_dead_order(rules: psycopg.Connection, refused: Refusal) -> None:
