@@ -1,5 +1,9 @@
 -- Removes the schema of the API and the internal tables; the ledger stays, since this rollback is recorded in it.
 
+-- >>> db/procedures/internal/require_read_committed.sql
+DROP FUNCTION oeventdb_internal.require_read_committed(text);
+-- <<<
+
 -- >>> db/procedures/internal/fail.sql
 DROP FUNCTION oeventdb_internal.fail(text, text, jsonb, text);
 -- <<<

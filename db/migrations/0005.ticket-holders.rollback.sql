@@ -8,9 +8,13 @@ DROP TRIGGER ticket_holder_release ON public.ticket_holders;
 
 DROP TRIGGER ticket_holder_release_update ON public.ticket_holders;
 
+DROP TRIGGER ticket_holders_truncated ON public.ticket_holders;
+
 DROP TRIGGER ticket_quantity ON public.tickets;
 
 DROP TRIGGER ticket_removed ON public.tickets;
+
+DROP TRIGGER tickets_truncated ON public.tickets;
 
 DROP TRIGGER order_liveness ON public.orders;
 

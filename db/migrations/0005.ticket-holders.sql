@@ -959,6 +959,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        TRUNCATE oeventdb_internal.free_admissions, oeventdb_internal.admission_ranges;
+        RETURN NULL;
+    END IF;
     DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
     DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
     RETURN NULL;
@@ -966,7 +970,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_removed() IS
-'Trigger of public.tickets, after a ticket is deleted. Not a foreign key of those tables: it would be checked for each admission that is opened.';
+'Trigger of public.tickets, after a ticket is deleted or all are truncated.
+Not a foreign key of those tables: it would be checked for each admission that is opened.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_removed() FROM PUBLIC;
 -- <<<
@@ -1099,7 +1104,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/holders/ticket_holder_release.sql
--- A holder that is deleted, or changes its admission, gives the old one back at once.
+-- A holder that is deleted, or changes its admission, gives the old one back at once; so do all that are truncated.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_release() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -1107,6 +1112,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated');
+        INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
+        SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
+        FROM oeventdb_internal.admissions AS a
+        LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+        WHERE f.place IS NULL;
+        RETURN NULL;
+    END IF;
     -- not when the ticket itself is being deleted with all its admissions, nor when this statement has handed the number on to another holder
     IF EXISTS (
         SELECT FROM oeventdb_internal.admissions AS a
@@ -1122,7 +1136,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_holder_release() IS
-'Trigger of public.ticket_holders, after a holder that held an admission is deleted or holds it no more.';
+'Trigger of public.ticket_holders, after a holder that held an admission is deleted or holds it no more, and after all are truncated (0A000 under
+REPEATABLE READ and SERIALIZABLE).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_release() FROM PUBLIC;
 -- <<<
@@ -1445,8 +1460,6 @@ BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
         CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR DELETE OR UPDATE OF quantity, event_id ON public.tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_written();
-        CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets
-            FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();
     END IF;
 END
 $$;
@@ -1653,6 +1666,8 @@ CALL oeventdb_internal.number_holders();
 INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
 SELECT n.ticket_id, oeventdb_internal.admission_place(n.place::integer), n.place
 FROM oeventdb_internal.holder_numbers AS n
+INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before
+    ON a.ticket_id = n.ticket_id AND a.event_id = n.event_id AND a.admission_no = n.place
 LEFT JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.admission_no = n.place
 WHERE n.is_live AND n.place <= n.quantity AND h.id IS NULL
     AND pg_catalog.to_regclass('public.ticket_event') IS NULL
@@ -1874,8 +1889,14 @@ BEGIN
                         WHEN (OLD.admission_no IS NOT NULL
                             AND (OLD.ticket_id, OLD.admission_no) IS DISTINCT FROM (NEW.ticket_id, NEW.admission_no))
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
+                    CREATE OR REPLACE TRIGGER ticket_holders_truncated AFTER TRUNCATE ON public.ticket_holders
+                        FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
                     CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF quantity, event_id ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
+                    CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets
+                        FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();
+                    CREATE OR REPLACE TRIGGER tickets_truncated AFTER TRUNCATE ON public.tickets
+                        FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_removed();
                     CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE OF status ON public.orders FOR EACH ROW
                         -- spelled out: a condition is evaluated as the writer, who may call no function of ours
                         WHEN (

@@ -22,6 +22,8 @@ DROP TRIGGER order_code_uses_insert ON public.orders;
 
 DROP TRIGGER order_code_uses_delete ON public.orders;
 
+DROP TRIGGER order_code_uses_truncate ON public.orders;
+
 DROP TRIGGER order_code_uses ON public.orders;
 
 DROP TRIGGER order_history ON public.orders;

@@ -731,10 +731,9 @@ BEGIN
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             NULL;
         END;
-        IF NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id) THEN
-            RETURN false;
-        END IF;
+        EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id);
     END LOOP;
+    RETURN false;
 END
 $function$;
 
@@ -801,10 +800,9 @@ BEGIN
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             NULL;
         END;
-        IF NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id) THEN
-            RETURN false;
-        END IF;
+        EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id);
     END LOOP;
+    RETURN false;
 END
 $function$;
 
@@ -1387,6 +1385,11 @@ DECLARE
     v_was_live boolean := TG_OP <> 'INSERT' AND oeventdb_internal.order_is_live(OLD.status);
     v_is_live boolean := TG_OP <> 'DELETE' AND oeventdb_internal.order_is_live(NEW.status);
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE public.discount_codes AS c SET used_number = 0 WHERE c.used_number > 0;
+        UPDATE public.access_codes AS c SET used_number = 0 WHERE c.used_number > 0;
+        RETURN NULL;
+    END IF;
     IF v_was_live AND OLD.discount_seats > 0 AND NOT (
         v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
     ) THEN
@@ -1436,7 +1439,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_code_uses() IS
 'Trigger of public.orders, after a row with seats of a code is inserted, after status changes between live and dead or a code or its seats change,
-and before a row is deleted; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
+before a row is deleted, and after all are truncated; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_code_uses() FROM PUBLIC;
 -- <<<
@@ -1452,14 +1455,14 @@ AS $function$
 BEGIN
     IF NEW.tickets_number IS NULL THEN
         NEW.used_number := 0;
-    ELSIF OLD.tickets_number IS NULL AND pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
-        -- an older snapshot would not show the orders that were placed since
-        RAISE EXCEPTION 'a code without a limit gets one under READ COMMITTED only'
-            USING ERRCODE = 'feature_not_supported', HINT = 'Begin the transaction with ISOLATION LEVEL READ COMMITTED.';
-    ELSIF OLD.tickets_number IS NULL AND TG_TABLE_NAME = 'discount_codes' THEN
+        RETURN NEW;
+    END IF;
+    -- an older snapshot would not show the orders that were placed since
+    PERFORM oeventdb_internal.require_read_committed('a code without a limit gets one');
+    IF TG_TABLE_NAME = 'discount_codes' THEN
         SELECT COALESCE(pg_catalog.sum(o.discount_seats), 0) INTO NEW.used_number FROM public.orders AS o
         WHERE o.discount_code_id = NEW.id AND oeventdb_internal.order_is_live(o.status);
-    ELSIF OLD.tickets_number IS NULL THEN
+    ELSE
         SELECT COALESCE(pg_catalog.sum(o.access_seats), 0) INTO NEW.used_number FROM public.orders AS o
         WHERE o.access_code_id = NEW.id AND oeventdb_internal.order_is_live(o.status);
     END IF;
@@ -1699,6 +1702,8 @@ BEGIN
         CREATE TRIGGER order_code_uses_insert AFTER INSERT ON public.orders FOR EACH ROW
             WHEN (NEW.discount_seats IS NOT NULL OR NEW.access_seats IS NOT NULL)
             EXECUTE FUNCTION oeventdb_internal.order_code_uses();
+        CREATE TRIGGER order_code_uses_truncate AFTER TRUNCATE ON public.orders
+            FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.order_code_uses();
         CREATE TRIGGER order_history AFTER INSERT ON public.orders
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_history();
         CREATE TRIGGER order_history_update AFTER UPDATE OF status ON public.orders FOR EACH ROW

@@ -1,4 +1,4 @@
--- A holder that is deleted, or changes its admission, gives the old one back at once.
+-- A holder that is deleted, or changes its admission, gives the old one back at once; so do all that are truncated.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_release() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -6,6 +6,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated');
+        INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
+        SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
+        FROM oeventdb_internal.admissions AS a
+        LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+        WHERE f.place IS NULL;
+        RETURN NULL;
+    END IF;
     -- not when the ticket itself is being deleted with all its admissions, nor when this statement has handed the number on to another holder
     IF EXISTS (
         SELECT FROM oeventdb_internal.admissions AS a
@@ -21,6 +30,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_holder_release() IS
-'Trigger of public.ticket_holders, after a holder that held an admission is deleted or holds it no more.';
+'Trigger of public.ticket_holders, after a holder that held an admission is deleted or holds it no more, and after all are truncated (0A000 under
+REPEATABLE READ and SERIALIZABLE).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_release() FROM PUBLIC;

@@ -6,6 +6,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        TRUNCATE oeventdb_internal.free_admissions, oeventdb_internal.admission_ranges;
+        RETURN NULL;
+    END IF;
     DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
     DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
     RETURN NULL;
@@ -13,6 +17,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_removed() IS
-'Trigger of public.tickets, after a ticket is deleted. Not a foreign key of those tables: it would be checked for each admission that is opened.';
+'Trigger of public.tickets, after a ticket is deleted or all are truncated.
+Not a foreign key of those tables: it would be checked for each admission that is opened.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_removed() FROM PUBLIC;

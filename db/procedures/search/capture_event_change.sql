@@ -31,11 +31,8 @@ BEGIN
     -- the row of the version stays when the event goes: an event that comes back under the id goes on counting.
     -- whoever changes an event holds its row until the commit: versions of one event are taken in commit order.
     IF TG_OP = 'TRUNCATE' THEN
-        IF pg_catalog.current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-            -- an older snapshot would not show the events that were committed since, and TRUNCATE removes them all the same
-            RAISE EXCEPTION 'events are truncated under READ COMMITTED only'
-                USING ERRCODE = 'feature_not_supported', HINT = 'Begin the transaction with ISOLATION LEVEL READ COMMITTED, or DELETE.';
-        END IF;
+        -- an older snapshot would not show the events that were committed since, and TRUNCATE removes them all the same
+        PERFORM oeventdb_internal.require_read_committed('events are truncated');
         WITH changed AS (
             INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
             SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e)

@@ -8,14 +8,14 @@ AS $function$
 BEGIN
     IF NEW.tickets_number IS NULL THEN
         NEW.used_number := 0;
-    ELSIF OLD.tickets_number IS NULL AND pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
-        -- an older snapshot would not show the orders that were placed since
-        RAISE EXCEPTION 'a code without a limit gets one under READ COMMITTED only'
-            USING ERRCODE = 'feature_not_supported', HINT = 'Begin the transaction with ISOLATION LEVEL READ COMMITTED.';
-    ELSIF OLD.tickets_number IS NULL AND TG_TABLE_NAME = 'discount_codes' THEN
+        RETURN NEW;
+    END IF;
+    -- an older snapshot would not show the orders that were placed since
+    PERFORM oeventdb_internal.require_read_committed('a code without a limit gets one');
+    IF TG_TABLE_NAME = 'discount_codes' THEN
         SELECT COALESCE(pg_catalog.sum(o.discount_seats), 0) INTO NEW.used_number FROM public.orders AS o
         WHERE o.discount_code_id = NEW.id AND oeventdb_internal.order_is_live(o.status);
-    ELSIF OLD.tickets_number IS NULL THEN
+    ELSE
         SELECT COALESCE(pg_catalog.sum(o.access_seats), 0) INTO NEW.used_number FROM public.orders AS o
         WHERE o.access_code_id = NEW.id AND oeventdb_internal.order_is_live(o.status);
     END IF;

@@ -29,10 +29,9 @@ BEGIN
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             NULL;
         END;
-        IF NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id) THEN
-            RETURN false;
-        END IF;
+        EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id);
     END LOOP;
+    RETURN false;
 END
 $function$;
 

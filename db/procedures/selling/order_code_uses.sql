@@ -9,6 +9,11 @@ DECLARE
     v_was_live boolean := TG_OP <> 'INSERT' AND oeventdb_internal.order_is_live(OLD.status);
     v_is_live boolean := TG_OP <> 'DELETE' AND oeventdb_internal.order_is_live(NEW.status);
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE public.discount_codes AS c SET used_number = 0 WHERE c.used_number > 0;
+        UPDATE public.access_codes AS c SET used_number = 0 WHERE c.used_number > 0;
+        RETURN NULL;
+    END IF;
     IF v_was_live AND OLD.discount_seats > 0 AND NOT (
         v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
     ) THEN
@@ -58,6 +63,6 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_code_uses() IS
 'Trigger of public.orders, after a row with seats of a code is inserted, after status changes between live and dead or a code or its seats change,
-and before a row is deleted; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
+before a row is deleted, and after all are truncated; its name lets it come before order_liveness, so that everybody locks codes before tickets. Raises OE203 or OE107 when too few uses are left.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_code_uses() FROM PUBLIC;
