@@ -993,6 +993,10 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
                   CONSTRAINT = 'ticket_holders_admission';
     END IF;
+    IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
+        UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
+        UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
+    END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
             NEW.id, NEW.event_id,
@@ -1413,6 +1417,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     INSERT INTO oeventdb_internal.tickets_written (ticket_id) VALUES (CASE WHEN TG_OP = 'DELETE' THEN OLD.id ELSE NEW.id END);
+    IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
+        INSERT INTO oeventdb_internal.tickets_written (ticket_id) VALUES (OLD.id);
+    END IF;
     -- from now on, as once the rule is on: its holders would be of another event
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
         AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id)
@@ -1458,7 +1465,7 @@ $$;
 DO $$
 BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
-        CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR DELETE OR UPDATE OF quantity, event_id ON public.tickets
+        CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR DELETE OR UPDATE OF id, quantity, event_id ON public.tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_written();
     END IF;
 END
@@ -1891,7 +1898,7 @@ BEGIN
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
                     CREATE OR REPLACE TRIGGER ticket_holders_truncated AFTER TRUNCATE ON public.ticket_holders
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
-                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF quantity, event_id ON public.tickets
+                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF id, quantity, event_id ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
                     CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();

@@ -14,6 +14,10 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
                   CONSTRAINT = 'ticket_holders_admission';
     END IF;
+    IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
+        UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
+        UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
+    END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
             NEW.id, NEW.event_id,

@@ -51,6 +51,8 @@ SELECT 'a', 'b', ticket_id, order_id, admission_no FROM gone;
 -- tickets and codes
 UPDATE tickets SET quantity = %(number)s WHERE id = ANY (%(tickets)s);
 UPDATE tickets SET event_id = %(event)s WHERE id = %(ticket)s;
+UPDATE tickets SET id = 500000000 - id, quantity = %(number)s WHERE id = %(ticket)s;
+UPDATE tickets SET id = 500000000 - id WHERE id = 500000000 - %(ticket)s;
 UPDATE discount_codes SET tickets_number = %(number)s WHERE event_id = %(event)s;
 UPDATE access_codes SET tickets_number = %(number)s WHERE event_id = %(event)s;
 UPDATE discount_codes SET used_number = %(small)s WHERE event_id = %(event)s;

@@ -46,6 +46,14 @@ def test_from_any_quantity_to_any_other(
     assert invariants.broken(rules) == []
 
 
+def test_a_ticket_takes_its_admissions_along_to_another_id(rules: psycopg.Connection) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=5000)
+    rules.execute("UPDATE tickets SET id = %s, quantity = 3000 WHERE id = %s", [ticket + 1_000_000, ticket])
+    assert invariants.broken(rules) == []
+    rules.execute(SELL, [ticket + 1_000_000, 1100])
+    assert invariants.broken(rules) == []
+
+
 def test_holders_beyond_the_new_quantity_get_lower_numbers(rules: psycopg.Connection) -> None:
     ticket = samples.ticket(rules, samples.event(rules), quantity=5000)
     for number in (5000, 4000, 2, 1001):
