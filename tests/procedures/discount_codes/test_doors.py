@@ -6,7 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from oeventdb import DiscountCodeDefinition, DiscountCodeWrongKind, InvalidArgument, NotFound, WrongEvent
+from oeventdb import (
+    DiscountCodeDefinition,
+    DiscountCodeUsedUp,
+    DiscountCodeWrongKind,
+    InvalidArgument,
+    NotFound,
+    WrongEvent,
+)
 from tests import samples
 from tests.doors import Case, Door, every_door, meet, raw_case
 
@@ -129,6 +136,13 @@ RAW_WRITES = [
         InvalidArgument,
         "INSERT INTO discount_codes (event_id, code, type, value, used_for)"
         " VALUES (%(event)s, 'NEW', 'percent', 5, 'gift')",
+        lambda w: {"event": w.event},
+    ),
+    raw_case(
+        "a new code that has been used",
+        DiscountCodeUsedUp,
+        "INSERT INTO discount_codes (event_id, code, type, value, used_for, tickets_number, used_number)"
+        " VALUES (%(event)s, 'NEW', 'percent', 5, 'ticket', 9, 1)",
         lambda w: {"event": w.event},
     ),
     raw_case(

@@ -272,6 +272,20 @@ def test_two_hundred_buyers_of_fifty_admissions(
     assert setup.value("SELECT count(*) FROM ticket_holders WHERE ticket_id = %s", [ticket]) == 50
 
 
+def test_the_only_free_admission_is_found_among_those_being_bought(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    # many tickets, as each is looked through from a random place
+    tickets = [samples.ticket(setup.connection, event, quantity=20) for _ in range(30)]
+    others, buyer = stage.session(), stage.session(lock_timeout="1s")
+    others.begin()
+    for ticket in tickets:
+        others.run(MANY, [ticket, 19])
+    for ticket in tickets:
+        buyer.run(RAW, [ticket])
+    others.commit()
+
+
 STORM = {
     RAW: 6,
     "DELETE FROM ticket_holders WHERE id = (SELECT max(id) FROM ticket_holders WHERE ticket_id = %(ticket)s)": 3,
