@@ -1,7 +1,7 @@
 -- Removes the schema of the API and the internal tables; the ledger stays, since this rollback is recorded in it.
 
 -- >>> db/procedures/internal/require_read_committed.sql
-DROP FUNCTION oeventdb_internal.require_read_committed(text);
+DROP FUNCTION oeventdb_internal.require_read_committed(text, text);
 -- <<<
 
 -- >>> db/procedures/internal/fail.sql

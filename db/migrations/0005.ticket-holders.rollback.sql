@@ -61,6 +61,10 @@ DROP FUNCTION oeventdb_internal.order_liveness();
 DROP FUNCTION oeventdb_internal.ticket_holder_release();
 -- <<<
 
+-- >>> db/procedures/holders/release_unheld_admissions.sql
+DROP FUNCTION oeventdb_internal.release_unheld_admissions();
+-- <<<
+
 -- >>> db/procedures/holders/ticket_holder_admission.sql
 DROP FUNCTION oeventdb_internal.ticket_holder_admission();
 -- <<<

@@ -1107,6 +1107,27 @@ dead order. Raises OE404 no such ticket, OE105 event of another ticket, OE101 so
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/holders/release_unheld_admissions.sql
+-- Admissions that nobody holds, and that are not free either, are free again.
+CREATE OR REPLACE FUNCTION oeventdb_internal.release_unheld_admissions() RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
+    SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
+    FROM oeventdb_internal.admissions AS a
+    LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
+    LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+    WHERE h.id IS NULL AND f.place IS NULL
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.release_unheld_admissions() IS
+'Puts the admissions of all tickets that no holder holds among the free ones. To be called when nobody can write holders, with a snapshot of then.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.release_unheld_admissions() FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/holders/ticket_holder_release.sql
 -- A holder that is deleted, or changes its admission, gives the old one back at once; so do all that are truncated.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_release() RETURNS trigger
@@ -1117,12 +1138,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated');
-        INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
-        SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
-        FROM oeventdb_internal.admissions AS a
-        LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
-        WHERE f.place IS NULL;
+        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated', 'DELETE');
+        PERFORM oeventdb_internal.release_unheld_admissions();
         RETURN NULL;
     END IF;
     -- not when the ticket itself is being deleted with all its admissions, nor when this statement has handed the number on to another holder

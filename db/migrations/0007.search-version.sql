@@ -153,7 +153,7 @@ BEGIN
     -- whoever changes an event holds its row until the commit: versions of one event are taken in commit order.
     IF TG_OP = 'TRUNCATE' THEN
         -- an older snapshot would not show the events that were committed since, and TRUNCATE removes them all the same
-        PERFORM oeventdb_internal.require_read_committed('events are truncated');
+        PERFORM oeventdb_internal.require_read_committed('events are truncated', 'DELETE');
         WITH changed AS (
             INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
             SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e)

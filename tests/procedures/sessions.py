@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
@@ -108,3 +111,27 @@ def outcome(running: Future[Rows]) -> str:
         return "done"
     assert isinstance(error, psycopg.Error)
     return str(error.sqlstate)
+
+
+def crowd(
+    stage: Stage, sessions: int, turns: int, turn: Callable[[Session, random.Random], str], seed: int = 0
+) -> Counter[str]:
+    """Let that many sessions take their turns at once; count how the turns ended."""
+    start = threading.Barrier(sessions)
+    ended: Counter[str] = Counter()
+
+    def take_turns(number: int, session: Session) -> None:
+        chance = random.Random(seed * sessions + number)
+        start.wait()
+        for _ in range(turns):
+            ended[turn(session, chance)] += 1
+
+    workers = [
+        threading.Thread(target=take_turns, args=[number, stage.session(statement_timeout="60s")])
+        for number in range(sessions)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return ended

@@ -7,12 +7,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated');
-        INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
-        SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
-        FROM oeventdb_internal.admissions AS a
-        LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
-        WHERE f.place IS NULL;
+        PERFORM oeventdb_internal.require_read_committed('ticket_holders is truncated', 'DELETE');
+        PERFORM oeventdb_internal.release_unheld_admissions();
         RETURN NULL;
     END IF;
     -- not when the ticket itself is being deleted with all its admissions, nor when this statement has handed the number on to another holder

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,12 @@ from psycopg.types.json import Jsonb
 
 from tests.procedures.selling.model import DEAD
 from tests.procedures.selling.shop import Shop, broken, line
-from tests.procedures.sessions import LEVELS
+from tests.procedures.sessions import LEVELS, crowd
 
 if TYPE_CHECKING:
     from tests.procedures.sessions import Session, Stage
 
 SEEDS = range(int(os.environ.get("OEVENTDB_SEEDS", "5")))
-SESSIONS = 6
 PLACES = {
     "order": "(SELECT id FROM orders WHERE event_id = ANY (%(events)s) ORDER BY md5(id::text || %(salt)s) LIMIT 1)",
     "holder": "(SELECT id FROM ticket_holders WHERE ticket_id = ANY (%(all)s) ORDER BY md5(id::text || %(salt)s) LIMIT 1)",
@@ -102,30 +100,20 @@ def test_the_books_are_right_after_each(rules: psycopg.Connection, seed: int) ->
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_books_are_right_after_many_at_once(stage: Stage, setup: Session, seed: int) -> None:
-    shops, start, ended = Shops(setup.connection), threading.Barrier(SESSIONS), Counter[str]()
+    shops = Shops(setup.connection)
 
-    def write(number: int, session: Session) -> None:
-        chance = random.Random(f"{seed} {number}")
-        start.wait()
-        for _ in range(30):
-            session.run(f"BEGIN ISOLATION LEVEL {chance.choice(LEVELS)}")
-            try:
-                for _ in range(chance.randint(1, 3)):
-                    session.run(*shops.statement(chance))
-                session.run(chance.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]))
-                ended["done"] += 1
-            except psycopg.Error as error:
-                session.rollback()
-                ended[str(error.sqlstate)] += 1
+    def write(session: Session, chance: random.Random) -> str:
+        session.run(f"BEGIN ISOLATION LEVEL {chance.choice(LEVELS)}")
+        try:
+            for _ in range(chance.randint(1, 3)):
+                session.run(*shops.statement(chance))
+            session.run(chance.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]))
+        except psycopg.Error as error:
+            session.rollback()
+            return str(error.sqlstate)
+        return "done"
 
-    writers = [
-        threading.Thread(target=write, args=[number, stage.session(statement_timeout="60s")])
-        for number in range(SESSIONS)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    ended = crowd(stage, sessions=6, turns=30, turn=write, seed=seed)
     assert faults(setup.connection) == []
     assert ended["done"] > 30
     assert {state for state in ended if not state.startswith(REFUSED)} <= {"done", *OVERTAKEN}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-import threading
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, outcome
+from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, crowd, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 RAW = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, 'Ada', 'Lovelace') RETURNING admission_no"
 FUNCTION = "SELECT admission_no FROM oeventdb.add_ticket_holder(%s, 'Ada', 'Lovelace')"
@@ -221,30 +219,6 @@ def test_patience_ends_with_lock_timeout_and_the_buyer_is_refused(
     assert outcome(second.start(RAW, [ticket])) == SOLD_OUT
     first.commit()
     assert outcome(second.start(RAW, [ticket])) == "done"
-
-
-def crowd(
-    stage: Stage, sessions: int, turns: int, turn: Callable[[Session, random.Random], str]
-) -> Counter[str]:
-    """Let that many sessions take their turns at once; count how the turns ended."""
-    start = threading.Barrier(sessions)
-    ended: Counter[str] = Counter()
-
-    def take_turns(number: int, session: Session) -> None:
-        chance = random.Random(number)
-        start.wait()
-        for _ in range(turns):
-            ended[turn(session, chance)] += 1
-
-    workers = [
-        threading.Thread(target=take_turns, args=[number, stage.session(statement_timeout="60s")])
-        for number in range(sessions)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return ended
 
 
 @pytest.mark.parametrize("changing_their_minds", [0, 0.5])

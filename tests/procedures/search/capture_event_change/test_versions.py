@@ -139,7 +139,7 @@ def test_truncate_is_refused_where_it_would_remove_events_that_it_cannot_see(
             psycopg.errors.FeatureNotSupported, match=r"^events are truncated under READ COMMITTED only"
         ) as refusal:
             other.execute("TRUNCATE events CASCADE")
-    assert "ISOLATION LEVEL READ COMMITTED" in str(refusal.value.diag.message_hint)
+    assert "DELETE" in str(refusal.value.diag.message_hint)
     assert (version(db, event), shown(db, event)) == (1, 1)
 
 

@@ -1,0 +1,18 @@
+-- Admissions that nobody holds, and that are not free either, are free again.
+CREATE OR REPLACE FUNCTION oeventdb_internal.release_unheld_admissions() RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
+    SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
+    FROM oeventdb_internal.admissions AS a
+    LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
+    LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+    WHERE h.id IS NULL AND f.place IS NULL
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.release_unheld_admissions() IS
+'Puts the admissions of all tickets that no holder holds among the free ones. To be called when nobody can write holders, with a snapshot of then.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.release_unheld_admissions() FROM PUBLIC;
