@@ -98,4 +98,4 @@ def test_production_code_imports_servers_only_for_embedded_dsns() -> None:
         and not path.is_relative_to(ROOT / "oeventdb" / "demo")
         and re.search(r"^\s*(?:from|import) oeventdb\.servers", text, re.MULTILINE)
     }
-    assert importing <= {"oeventdb/schema/connection.py", "oeventdb/cli/demo.py"}
+    assert importing <= {"oeventdb/connection.py", "oeventdb/cli/demo.py"}

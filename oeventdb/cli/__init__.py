@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
-# The modules of this package that add commands: each has COMMANDS, a sequence of click commands.
-MODULES: tuple[str, ...] = ("migrations", "catalog", "quality", "selling", "search", "demo")
-
 
 class Terminated(KeyboardInterrupt):
     """Asked to stop by SIGTERM: clean up as after Ctrl-C."""
@@ -84,8 +81,49 @@ class CommandLine(click.Group):
         return result if isinstance(result, int) else int(Exit.DONE)
 
 
+# Each command, and where in this package it is: none waits for what only others need.
+_COMMANDS = {
+    "adopt": "catalog.adopt",
+    "audit": "quality.audit_command",
+    "check": "catalog.check",
+    "demo": "demo.demo",
+    "expire-orders": "selling.expire_orders",
+    "grant": "catalog.grant",
+    "migrate": "migrations.migrate",
+    "quarantine": "quality.quarantine",
+    "reindex": "search.reindex_command",
+    "rollback": "migrations.rollback",
+    "search": "search.search_command",
+    "status": "migrations.status",
+    "sync": "search.sync_command",
+    "verify": "search.verify_command",
+}
+
+
+class Commands(CommandLine):
+    """The commands of this package, each imported at its first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands, without importing them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported at its first use."""
+        # all of them for a name that there is not: click suggests one that is like it
+        for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
+            self._add(name)
+        return super().get_command(ctx, cmd_name)
+
+    def _add(self, name: str) -> None:
+        if name not in self.commands:
+            module, attribute = _COMMANDS[name].split(".")
+            command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+            name_variables(command, (name,))
+            self.add_command(command, name)
+
+
 @click.group(
-    cls=CommandLine,
+    cls=Commands,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -103,9 +141,3 @@ def main() -> None:
     Exit status: 0 done; 1 refused or failed; 2 usage; 3 something differs;
     4 PostgreSQL unreachable; 5 Elasticsearch unreachable or refusing.
     """
-
-
-for _module in MODULES:
-    for _command in importlib.import_module(f"{__name__}.{_module}").COMMANDS:
-        main.add_command(_command)
-name_variables(main)

@@ -93,6 +93,3 @@ def grant(settings: Settings, kind: str, role: str) -> None:
     for statement in done:
         click.echo(f"{statement};")
     note(f"{role} has the privileges of {kind}" + ("" if done else " already"))
-
-
-COMMANDS = (check, adopt, grant)

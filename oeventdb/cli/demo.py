@@ -42,6 +42,3 @@ def _named_elasticsearch(settings: Settings) -> str | None:
     """The URL of Elasticsearch if somebody gave one; the default of the option is nobody's choice."""
     source = click.get_current_context().get_parameter_source("elasticsearch_url")
     return None if source in {ParameterSource.DEFAULT, None} else settings.elasticsearch_url
-
-
-COMMANDS = (demo,)

@@ -209,6 +209,3 @@ def _when(migration: schema.Applied) -> str:
         return "interrupted: run migrate again"
     adopted = " (adopted)" if migration.adopted else ""
     return f"{migration.applied_at:%Y-%m-%d %H:%M:%S %Z}{adopted}"
-
-
-COMMANDS = (migrate, rollback, status)

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +58,12 @@ def _cell(value: object) -> str:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
     """Print rows as a table on stdout; columns of numbers stand right, None is left empty."""
+    # here, as it takes longer than most commands that print no table
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     cells = [list(row) for row in rows]
     table = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for position, column in enumerate(columns):

@@ -152,6 +152,3 @@ def restore_command(settings: Settings, journal_id: int) -> None:
         print_json(entry)
     else:
         note(f"restored {entry.table} {entry.key}")
-
-
-COMMANDS = (audit_command, quarantine)

@@ -244,6 +244,3 @@ def _shown(document: Mapping[str, Any]) -> tuple[str | None, ...]:
         f"{datetime.fromisoformat(starts):%Y-%m-%d}" if starts else None,
         document.get("organizer_name"),
     )
-
-
-COMMANDS = (reindex_command, sync_command, verify_command, search_command)

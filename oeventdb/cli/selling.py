@@ -41,6 +41,3 @@ def expire_orders(settings: Settings, batch: int) -> None:
         print_json({"expired": expired})
     else:
         note(f"{expired} {'order' if expired == 1 else 'orders'} expired")
-
-
-COMMANDS = (expire_orders,)

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from oeventdb.connection import conninfo
 from oeventdb.errors import OperationError
-from oeventdb.schema.connection import conninfo
 from oeventdb.search import Cluster
 from oeventdb.search.indices import Indices
 from oeventdb.servers.elasticsearch import WHAT_TO_INSTALL, Search, find_elasticsearch

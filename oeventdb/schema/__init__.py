@@ -1,9 +1,9 @@
 """What DBAs use: the migration runner, the ledger, adopt, audit, the journal, check and grants."""
 
+from oeventdb.connection import connect
 from oeventdb.schema.adopt import Adoption, NotAdoptable, adopt
 from oeventdb.schema.audit import AuditResult, audit
 from oeventdb.schema.check import Difference, check
-from oeventdb.schema.connection import connect
 from oeventdb.schema.grants import KINDS, grant
 from oeventdb.schema.journal import journal_list, journal_restore, journal_show
 from oeventdb.schema.runner import PATIENCE, load, migrate, rollback

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
+from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable, Refused
-from oeventdb.schema.connection import connect
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oeventdb.connection import connect, conninfo
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 from oeventdb.schema import grants, ledger, preconditions, scripts
-from oeventdb.schema.connection import connect, conninfo
 from oeventdb.schema.lock import UpgradeLock
 from oeventdb.schema.worker import Worker
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import psycopg
 from psycopg import errors
 
+from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable
-from oeventdb.schema.connection import connect
 from oeventdb.schema.lock import BLOCKERS, HOLDER_NAME, Blocker, LockLost
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
+from oeventdb.connection import connect, conninfo
 from oeventdb.errors import DatabaseUnreachable, OperationError
-from oeventdb.schema.connection import connect, conninfo
 from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
 from oeventdb.schema.watch import ReportProgress, Watch
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from oeventdb.connection import connect
 from oeventdb.errors import OperationError
-from oeventdb.schema import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

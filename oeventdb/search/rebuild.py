@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psycopg
 
+from oeventdb.connection import connect
 from oeventdb.errors import OperationError, Refused, SearchUnavailable
-from oeventdb.schema import connect
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
 from oeventdb.search.cluster import PATIENCE, Cluster

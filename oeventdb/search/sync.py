@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import IsolationLevel
 
+from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
-from oeventdb.schema import connect
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.indices import Indices

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oeventdb.connection import connect
 from oeventdb.errors import SearchUnavailable
-from oeventdb.schema import connect
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster
 from oeventdb.search.export import Snapshot

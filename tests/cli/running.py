@@ -32,8 +32,10 @@ def one_line(result: Result) -> str:
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return every command of the command line, as its words."""
     found: list[tuple[str, ...]] = []
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in sorted(group.list_commands(context)):
         words = (*path, name)
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found += commands(command, words)
         else:

@@ -214,10 +214,11 @@ def test_every_option_of_every_command_has_a_variable_in_its_help(words: tuple[s
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
 def test_every_variable_of_every_command_is_one_that_a_shell_can_set(words: tuple[str, ...]) -> None:
-    command: click.Command = main
+    command: click.Command | None = main
     for word in words:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        command = command.get_command(click.Context(command), word)
+    assert command
     variables = [str(option.envvar) for option in command.params if isinstance(option, click.Option)]
     assert variables
     assert [name for name in variables if not re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", name)] == []
@@ -235,3 +236,26 @@ def test_it_runs_as_a_module() -> None:
         [sys.executable, "-m", "oeventdb", "--version"], check=True, capture_output=True, text=True
     )
     assert done.stdout.startswith("oeventdb, version ")
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (("--version",), {"elastic_transport", "yoyo", "rich"}),
+        (("audit", "--help"), {"elastic_transport", "rich"}),
+        (("reindex", "--help"), {"oeventdb.schema", "yoyo", "rich"}),
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_nothing_that_only_others_need(words: tuple[str, ...], unwanted: set[str]) -> None:
+    code = "import sys\nfrom oeventdb.cli import main\nmain(sys.argv[1:], standalone_mode=False)\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines())
+    assert "oeventdb.cli" in loaded
+    assert loaded & unwanted == set()
+
+
+def test_a_command_that_there_is_not_is_answered_with_one_that_is_like_it() -> None:
+    line = one_line(run(main, "migrat"))
+    assert "'migrat'" in line
+    assert "'migrate'" in line
