@@ -12,6 +12,42 @@ DROP FUNCTION oeventdb_internal.fail(text, text, jsonb, text);
 DROP FUNCTION oeventdb_internal.drop_unfinished_index(text);
 -- <<<
 
+-- >>> db/procedures/internal/restore_dependents.sql
+DROP FUNCTION oeventdb_internal.restore_dependents(bigint);
+-- <<<
+
+-- >>> db/procedures/internal/restore_dependent.sql
+DROP FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text);
+-- <<<
+
+-- >>> db/procedures/internal/journal_dependents.sql
+DROP FUNCTION oeventdb_internal.journal_dependents(regclass, bigint[], regclass[]);
+-- <<<
+
+-- >>> db/procedures/internal/insert_old_row.sql
+DROP FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb);
+-- <<<
+
+-- >>> db/procedures/internal/journaled_table.sql
+DROP FUNCTION oeventdb_internal.journaled_table(text);
+-- <<<
+
+-- >>> db/procedures/internal/restore_column.sql
+DROP FUNCTION oeventdb_internal.restore_column(text);
+-- <<<
+
+-- >>> db/procedures/internal/journal_column.sql
+DROP FUNCTION oeventdb_internal.journal_column(text, regclass, text, text[]);
+-- <<<
+
+-- >>> db/procedures/internal/column_statements.sql
+DROP FUNCTION oeventdb_internal.column_statements(regclass, text);
+-- <<<
+
+-- >>> db/procedures/internal/require_no_dependents.sql
+DROP FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text);
+-- <<<
+
 DROP TABLE oeventdb_internal.grants;
 
 DROP TABLE oeventdb_internal.progress;

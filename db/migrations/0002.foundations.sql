@@ -19,11 +19,17 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.journal (
     old_row jsonb NOT NULL,
     reason text NOT NULL,
     journaled_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    restored_at timestamptz
+    restored_at timestamptz,
+    caused_by bigint
 );
 
 COMMENT ON TABLE oeventdb_internal.journal IS
 'Every row or value that a migration removed or changed beyond recognition, as it was before: read it with `oeventdb quarantine list`.';
+
+COMMENT ON COLUMN oeventdb_internal.journal.caused_by IS
+'The entry of the removed row that this row pointed at: its foreign key had it deleted or set to NULL as well. Restoring that one restores this.';
+
+CREATE INDEX IF NOT EXISTS journal_caused_by ON oeventdb_internal.journal (caused_by) WHERE caused_by IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS journal_migration_table_name_key ON oeventdb_internal.journal (migration, table_name, key);
 
@@ -98,6 +104,436 @@ COMMENT ON FUNCTION oeventdb_internal.require_read_committed(text, text) IS
 instead what else can be done.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_read_committed(text, text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/require_no_dependents.sql
+-- A column that is about to go may be read by a view of somebody else's: said before the work, not after it, and never dropped along.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_no_dependents(
+    relation regclass,
+    column_name text,
+    hint text
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_dependents text;
+BEGIN
+    SELECT pg_catalog.string_agg(s.dependent, ', ' ORDER BY s.dependent) INTO v_dependents
+    FROM (
+        -- a view depends on a column by its rule
+        SELECT DISTINCT CASE
+            WHEN r.rulename = '_RETURN' THEN pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, r.ev_class, 0)
+            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+        END AS dependent
+        FROM pg_catalog.pg_depend AS d
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+        LEFT JOIN pg_catalog.pg_trigger AS t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
+        LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = require_no_dependents.relation
+            AND a.attname = require_no_dependents.column_name AND d.deptype = 'n'
+            -- constraints and statistics go with their column
+            AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+            AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
+    ) AS s;
+    IF v_dependents IS NOT NULL THEN
+        RAISE EXCEPTION '%.% is still needed by %', require_no_dependents.relation, require_no_dependents.column_name, v_dependents
+            USING ERRCODE = 'dependent_objects_still_exist', HINT = require_no_dependents.hint;
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns or triggers of others need the column.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/column_statements.sql
+-- What goes with a column when it is dropped, unasked: as the statements that make it again.
+CREATE OR REPLACE FUNCTION oeventdb_internal.column_statements(
+    relation regclass,
+    column_name text
+) RETURNS TABLE (name text, kind text, statement text)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_column pg_catalog.pg_attribute;
+BEGIN
+    SELECT a.* INTO v_column FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = column_statements.relation AND a.attname = column_statements.column_name AND NOT a.attisdropped;
+    RETURN QUERY
+    SELECT d.objid::regclass::text, 'index', pg_catalog.pg_get_indexdef(d.objid)
+    FROM (
+        SELECT DISTINCT d.objid FROM pg_catalog.pg_depend AS d
+        INNER JOIN pg_catalog.pg_index AS i ON i.indexrelid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            AND d.refobjid = v_column.attrelid AND d.refobjsubid = v_column.attnum
+    ) AS d
+    UNION ALL
+    SELECT
+        c.conname::text, 'constraint',
+        pg_catalog.format(
+            'ALTER TABLE %s ADD CONSTRAINT %I %s', column_statements.relation, c.conname, pg_catalog.pg_get_constraintdef(c.oid)
+        )
+    FROM pg_catalog.pg_constraint AS c
+    WHERE c.conrelid = v_column.attrelid AND v_column.attnum = ANY (c.conkey) AND c.contype IN ('c', 'u', 'f', 'x')
+    UNION ALL
+    SELECT s.stxname::text, 'statistics', pg_catalog.pg_get_statisticsobjdef(s.oid)
+    FROM pg_catalog.pg_statistic_ext AS s
+    WHERE EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND d.objid = s.oid
+            AND d.refobjid = v_column.attrelid AND d.refobjsubid = v_column.attnum
+    )
+    UNION ALL
+    SELECT
+        v_column.attname::text, 'default',
+        pg_catalog.format(
+            'ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', column_statements.relation, v_column.attname,
+            pg_catalog.pg_get_expr(a.adbin, a.adrelid)
+        )
+    FROM pg_catalog.pg_attrdef AS a WHERE a.adrelid = v_column.attrelid AND a.adnum = v_column.attnum
+    UNION ALL
+    SELECT
+        v_column.attname::text, 'comment',
+        pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', column_statements.relation, v_column.attname, c.text)
+    FROM pg_catalog.col_description(v_column.attrelid, v_column.attnum) AS c (text) WHERE c.text IS NOT NULL
+    UNION ALL
+    SELECT
+        v_column.attname::text, 'privilege',
+        pg_catalog.format(
+            'GRANT %s (%I) ON %s TO %s%s', p.privilege_type, v_column.attname, column_statements.relation,
+            CASE WHEN p.grantee = 0 THEN 'PUBLIC' ELSE p.grantee::regrole::text END,
+            CASE WHEN p.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+        )
+    FROM pg_catalog.aclexplode(v_column.attacl) AS p;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.column_statements(regclass, text) IS
+'Indexes, constraints, extended statistics, default, comment and privileges of a column. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.column_statements(regclass, text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/journal_column.sql
+-- Before a column is dropped, what goes with it is journaled; rolling the migration back makes it again.
+CREATE OR REPLACE FUNCTION oeventdb_internal.journal_column(
+    migration text,
+    relation regclass,
+    column_name text,
+    kinds text[]
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+    SELECT
+        journal_column.migration, c.relname, s.name,
+        pg_catalog.jsonb_build_object('statement', s.statement),
+        pg_catalog.format('%s of the old column %s, dropped with it', s.kind, journal_column.column_name)
+    FROM pg_catalog.pg_class AS c
+    CROSS JOIN oeventdb_internal.column_statements(journal_column.relation, journal_column.column_name) AS s
+    WHERE c.oid = journal_column.relation AND s.kind = ANY (journal_column.kinds);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.journal_column(text, regclass, text, text[]) IS
+'Journals what is dropped with a column, those kinds of column_statements, as statements. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.journal_column(text, regclass, text, text[]) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/restore_column.sql
+-- When a migration that dropped a column is rolled back, what went with the column is made again; what can't be stays in the journal.
+CREATE OR REPLACE FUNCTION oeventdb_internal.restore_column(
+    migration text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_entry record;
+BEGIN
+    FOR v_entry IN
+        SELECT j.id, j.old_row ->> 'statement' AS statement FROM oeventdb_internal.journal AS j
+        WHERE j.migration = restore_column.migration AND j.old_row ? 'statement'
+        ORDER BY j.id
+    LOOP
+        BEGIN
+            -- as PostgreSQL itself, and column_statements, have written it
+            EXECUTE v_entry.statement;
+            DELETE FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'not made again: %: %', v_entry.statement, SQLERRM;
+        END;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.restore_column(text) IS
+'Makes again what journal_column has journaled for a migration. A statement that fails stays in the journal, with a warning.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.restore_column(text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/journaled_table.sql
+-- The journal names a table of schema public plainly, and one of another schema with its schema.
+CREATE OR REPLACE FUNCTION oeventdb_internal.journaled_table(
+    table_name text
+) RETURNS regclass
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_dot integer := pg_catalog.strpos(journaled_table.table_name, '.');
+    v_table regclass := pg_catalog.to_regclass(pg_catalog.format('public.%I', journaled_table.table_name));
+BEGIN
+    IF v_table IS NULL AND v_dot > 0 THEN
+        v_table := pg_catalog.to_regclass(pg_catalog.format(
+            '%I.%I', pg_catalog.left(journaled_table.table_name, v_dot - 1), pg_catalog.substr(journaled_table.table_name, v_dot + 1)
+        ));
+    END IF;
+    IF v_table IS NULL THEN
+        RAISE EXCEPTION 'the table % is gone', journaled_table.table_name USING ERRCODE = 'undefined_table';
+    END IF;
+    RETURN v_table;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.journaled_table(text) IS
+'The table that an entry of the journal names. Raises undefined_table (42P01) for one that is gone.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.journaled_table(text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/insert_old_row.sql
+-- A row that the journal keeps is inserted as it was.
+CREATE OR REPLACE FUNCTION oeventdb_internal.insert_old_row(
+    relation regclass,
+    old_row jsonb
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_columns text;
+BEGIN
+    -- columns that are newer than the old row keep their defaults
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = insert_old_row.relation
+        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND insert_old_row.old_row ? a.attname::text;
+
+    EXECUTE pg_catalog.format(
+        'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
+        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
+        insert_old_row.relation, v_columns
+    ) USING insert_old_row.old_row;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) IS
+'Inserts an old row, its id included. Errors: those of the constraints and triggers of the table.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/journal_dependents.sql
+-- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along.
+CREATE OR REPLACE FUNCTION oeventdb_internal.journal_dependents(
+    relation regclass,
+    causes bigint[],
+    followed regclass[] DEFAULT '{}'
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_key record;
+    v_entries bigint[];
+BEGIN
+    FOR v_key IN
+        SELECT
+            c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
+            CASE WHEN n.nspname = 'public' THEN r.relname ELSE n.nspname || '.' || r.relname END AS table_name,
+            (
+                SELECT pg_catalog.string_agg(pg_catalog.format('d.%I = p.%I', d.attname, p.attname), ' AND ')
+                FROM ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k (ours, theirs)
+                INNER JOIN pg_catalog.pg_attribute AS d ON d.attrelid = c.conrelid AND d.attnum = k.ours
+                INNER JOIN pg_catalog.pg_attribute AS p ON p.attrelid = c.confrelid AND p.attnum = k.theirs
+            ) AS condition,
+            i.columns AS key_columns,
+            -- of a row that stays: its key and what is set to NULL
+            i.columns || ARRAY(
+                SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = c.conrelid AND a.attnum = ANY (COALESCE(NULLIF(c.confdelsetcols, '{}'), c.conkey))
+            ) AS changed_columns
+        FROM pg_catalog.pg_constraint AS c
+        INNER JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace
+        CROSS JOIN LATERAL (
+            SELECT ARRAY(
+                SELECT a.attname::text FROM pg_catalog.pg_index AS x
+                INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey)
+                WHERE x.indrelid = c.conrelid AND x.indisprimary
+            ) AS columns
+        ) AS i
+        WHERE c.contype = 'f' AND c.confrelid = journal_dependents.relation AND c.conparentid = 0
+        ORDER BY c.conname
+    LOOP
+        EXECUTE pg_catalog.format(
+            $query$
+            WITH dependents AS (
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d) AS old_row
+                FROM oeventdb_internal.journal AS j
+                CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
+                INNER JOIN %2$s AS d ON %3$s
+                WHERE j.id = ANY ($1)
+                FOR UPDATE OF d
+            ), journaled AS (
+                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by)
+                SELECT
+                    d.migration, $2,
+                    (SELECT COALESCE(pg_catalog.string_agg(d.old_row ->> k.name, ','), '') FROM pg_catalog.unnest($3) AS k (name)),
+                    CASE WHEN $4 = 'n'
+                        THEN (SELECT pg_catalog.jsonb_object_agg(k.name, d.old_row -> k.name) FROM pg_catalog.unnest($5) AS k (name))
+                        ELSE d.old_row
+                    END,
+                    CASE WHEN $4 = 'n' THEN 'pointed at a removed row, set to NULL' ELSE 'pointed at a removed row, removed' END,
+                    d.caused_by
+                FROM dependents AS d
+                RETURNING id
+            )
+            SELECT pg_catalog.array_agg(j.id) FROM journaled AS j
+            $query$, journal_dependents.relation, v_key.dependent, v_key.condition
+        ) INTO v_entries USING journal_dependents.causes, v_key.table_name, v_key.key_columns, v_key.confdeltype, v_key.changed_columns;
+        CONTINUE WHEN v_entries IS NULL;
+        IF v_key.confdeltype NOT IN ('c', 'n') OR v_key.dependent = ANY (journal_dependents.followed || journal_dependents.relation)
+            OR (v_key.confdeltype = 'n' AND pg_catalog.cardinality(v_key.key_columns) = 0)
+        THEN
+            RAISE EXCEPTION '%: % of its rows point at rows of % that have to be removed, e.g. %',
+                v_key.table_name, pg_catalog.cardinality(v_entries), journal_dependents.relation,
+                (
+                    SELECT c.key FROM oeventdb_internal.journal AS e
+                    INNER JOIN oeventdb_internal.journal AS c ON c.id = e.caused_by WHERE e.id = v_entries[1]
+                )
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = v_key.conname,
+                      HINT = pg_catalog.format(
+                          'Take those rows out of the way of its foreign key %s, and run the command again.',
+                          v_key.conname
+                      );
+        ELSIF v_key.confdeltype = 'c' THEN
+            PERFORM oeventdb_internal.journal_dependents(
+                v_key.dependent, v_entries, journal_dependents.followed || journal_dependents.relation
+            );
+        END IF;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.journal_dependents(regclass, bigint[], regclass[]) IS
+'Journals, and locks, the rows that deleting rows of relation (those of the journal entries causes) deletes or sets to NULL by foreign keys.
+Raises foreign_key_violation where a foreign key forbids the deletion, or what it does could not be put back.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.journal_dependents(regclass, bigint[], regclass[]) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/restore_dependent.sql
+-- A row that went with a removed one comes back with it; one that was only parted from it points at it again, unless it points elsewhere by now.
+CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependent(
+    table_name text,
+    old_row jsonb,
+    reason text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_table regclass := oeventdb_internal.journaled_table(restore_dependent.table_name);
+    v_found bigint;
+    v_columns record;
+BEGIN
+    IF restore_dependent.reason LIKE '%removed' THEN
+        PERFORM oeventdb_internal.insert_old_row(v_table, restore_dependent.old_row);
+        RETURN;
+    END IF;
+
+    SELECT
+        pg_catalog.string_agg(pg_catalog.format('t.%1$I = was.%1$I', a.attname), ' AND ') FILTER (WHERE s.is_key) AS key,
+        pg_catalog.string_agg(pg_catalog.format('t.%1$I IS NULL', a.attname), ' AND ') FILTER (WHERE NOT s.is_key) AS parted,
+        pg_catalog.string_agg(pg_catalog.format('%1$I = was.%1$I', a.attname), ', ') FILTER (WHERE NOT s.is_key) AS restored
+    INTO v_columns
+    FROM pg_catalog.pg_attribute AS a
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)
+        ) AS is_key
+    ) AS s
+    WHERE a.attrelid = v_table AND a.attnum > 0 AND NOT a.attisdropped AND restore_dependent.old_row ? a.attname::text;
+    EXECUTE pg_catalog.format(
+        'UPDATE %1$s AS t SET %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1) AS was WHERE %3$s AND %4$s',
+        v_table, v_columns.restored, v_columns.key, v_columns.parted
+    ) USING restore_dependent.old_row;
+    GET DIAGNOSTICS v_found = ROW_COUNT;
+    IF v_found = 0 THEN
+        RAISE EXCEPTION 'that row of % is gone or points elsewhere', restore_dependent.table_name USING ERRCODE = 'no_data_found';
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text) IS
+'Puts back what journal_dependents has journaled. Raises no_data_found (P0002) for a row that is gone or points elsewhere, undefined_table for a table
+that is gone; else the errors of its constraints and triggers.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/internal/restore_dependents.sql
+-- With a removed row, the rows that pointed at it; what can't be put back any more stays in the journal.
+CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependents(
+    cause bigint
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_entry oeventdb_internal.journal;
+BEGIN
+    FOR v_entry IN
+        SELECT j.* FROM oeventdb_internal.journal AS j
+        WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
+        ORDER BY j.id FOR UPDATE
+    LOOP
+        BEGIN
+            PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
+        EXCEPTION WHEN integrity_constraint_violation OR no_data_found OR undefined_table OR undefined_column OR data_exception THEN
+            CONTINUE;
+        END;
+        UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
+        PERFORM oeventdb_internal.restore_dependents(v_entry.id);
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.restore_dependents(bigint) IS
+'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Raises nothing for those that can''t be.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependents(bigint) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/internal/drop_unfinished_index.sql

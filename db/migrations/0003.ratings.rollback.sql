@@ -1,5 +1,9 @@
 -- Gives every feedback its text back, letter for letter; what was rated since keeps its number as text, what cannot be put back stays journaled.
 
+SELECT oeventdb_internal.require_no_dependents(
+    'public.feedback', 'rating', 'Drop that, roll back, and create it again: the rating will be a text.'
+);
+
 LOCK TABLE public.feedback IN ACCESS EXCLUSIVE MODE;
 
 DROP TRIGGER feedback_rating ON public.feedback;
@@ -17,6 +21,8 @@ WITH restored AS (
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+SELECT oeventdb_internal.restore_column('0003.ratings');
 
 -- >>> db/procedures/ratings/feedback_rating.sql
 DROP FUNCTION oeventdb_internal.feedback_rating();

@@ -2,6 +2,20 @@
 -- transactional: false
 -- depends: 0002.foundations
 
+DO $$
+BEGIN
+    -- the text, not the number that replaces it
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = 'public.feedback'::regclass AND a.attname = 'rating' AND a.atttypid <> 'pg_catalog.numeric'::regtype
+    ) THEN
+        PERFORM oeventdb_internal.require_no_dependents(
+            'public.feedback', 'rating', 'Drop that, migrate, and create it again: the rating will be a number.'
+        );
+    END IF;
+END
+$$;
+
 -- What the batches and the triggers below call.
 
 -- >>> db/procedures/internal/read_stars.sql
@@ -249,17 +263,17 @@ BEGIN
     ) THEN
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
-            '0003.ratings', 'feedback', s.id::text,
-            pg_catalog.to_jsonb(s) - ARRAY['rating_half_stars', 'stars'],
+            '0003.ratings', 'feedback', (s.was).id::text,
+            pg_catalog.to_jsonb(s.was) - 'rating_half_stars',
             CASE WHEN s.stars IS NULL THEN 'rating unreadable or out of range' ELSE 'rating rounded or spelled otherwise' END
         FROM (
-            SELECT f.*, oeventdb_internal.half_stars(f.rating) AS stars FROM public.feedback AS f
+            SELECT f AS was, oeventdb_internal.half_stars(f.rating) AS stars FROM public.feedback AS f
             WHERE f.rating <> ALL (
                 ARRAY['0', '0.5', '1', '1.5', '2', '2.5', '3', '3.5', '4', '4.5', '5', '0.0', '1.0', '2.0', '3.0', '4.0', '5.0']
             )
             OFFSET 0 -- or half_stars would be called for each mention of stars
         ) AS s
-        WHERE s.stars IS NULL OR s.stars::text <> s.rating;
+        WHERE s.stars IS NULL OR s.stars::text <> (s.was).rating;
         INSERT INTO oeventdb_internal.progress (task, done, total, unit) VALUES ('0003.ratings: journal', 1, 1, 'table');
     END IF;
 END
@@ -336,14 +350,27 @@ ALTER TABLE public.feedback VALIDATE CONSTRAINT feedback_rating_half_stars;
 
 -- The swap, in one short transaction: from here on the column is the number.
 DO $$
+DECLARE
+    v_kept text[];
 BEGIN
     IF oeventdb_internal.rating_is_text() THEN
         LOCK TABLE public.feedback IN ACCESS EXCLUSIVE MODE;
+        -- what is said of the text holds for the number; what was made for the text cannot be made for it
+        v_kept := ARRAY(
+            SELECT s.statement FROM oeventdb_internal.column_statements('public.feedback', 'rating') AS s
+            WHERE s.kind IN ('comment', 'privilege')
+        );
+        PERFORM oeventdb_internal.journal_column(
+            '0003.ratings', 'public.feedback', 'rating', ARRAY['index', 'constraint', 'statistics', 'default']
+        );
         DROP TRIGGER feedback_in_step ON public.feedback;
         DROP TRIGGER feedback_in_step_update ON public.feedback;
         ALTER TABLE public.feedback DROP COLUMN rating;
         ALTER TABLE public.feedback RENAME COLUMN rating_half_stars TO rating;
         ALTER TABLE public.feedback ALTER COLUMN rating DROP DEFAULT;
+        FOR v_place IN 1 .. pg_catalog.cardinality(v_kept) LOOP
+            EXECUTE v_kept[v_place];
+        END LOOP;
         CREATE TRIGGER feedback_rating BEFORE INSERT OR UPDATE OF rating ON public.feedback
             FOR EACH ROW
             WHEN (NOT (NEW.rating >= 0 AND NEW.rating <= 5 AND NEW.rating * 2 = trunc(NEW.rating * 2)) IS TRUE)

@@ -184,6 +184,17 @@ WITH restored AS (
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r
 WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.key = r.id::text;
 
+-- what pointed at them, the outer rows first
+SELECT oeventdb_internal.restore_dependents(s.caused_by)
+FROM (
+    SELECT DISTINCT j.caused_by FROM oeventdb_internal.journal AS j
+    WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at IS NULL
+    ORDER BY j.caused_by
+) AS s;
+
+DELETE FROM oeventdb_internal.journal AS j
+WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at >= pg_catalog.now();
+
 WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t

@@ -1376,6 +1376,11 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.holders_written (
     holder_id bigint NOT NULL
 );
 
+-- tables without a key: where all tables are published to a replica, nothing could be deleted from them otherwise
+ALTER TABLE oeventdb_internal.tickets_written REPLICA IDENTITY FULL;
+
+ALTER TABLE oeventdb_internal.holders_written REPLICA IDENTITY FULL;
+
 CREATE INDEX IF NOT EXISTS tickets_written_ticket ON oeventdb_internal.tickets_written (ticket_id);
 
 CREATE INDEX IF NOT EXISTS holders_written_holder ON oeventdb_internal.holders_written (holder_id);
@@ -1561,6 +1566,8 @@ WHERE t.event_id IS NOT NULL AND oeventdb_internal.holders_unnumbered();
 
 CREATE UNIQUE INDEX IF NOT EXISTS ticket_numbers_ticket ON oeventdb_internal.ticket_numbers (ticket_id);
 
+ALTER TABLE oeventdb_internal.ticket_numbers REPLICA IDENTITY FULL;
+
 -- The admissions of each ticket: 1..held for the holders, the rest free.
 CREATE OR REPLACE PROCEDURE oeventdb_internal.fill_admissions()
 LANGUAGE plpgsql
@@ -1598,6 +1605,32 @@ END
 $procedure$;
 
 CALL oeventdb_internal.fill_admissions();
+
+-- Holders beyond the quantity are journaled and removed, and whatever row of other tables points at them is journaled with them.
+CREATE OR REPLACE FUNCTION oeventdb_internal.remove_holders(holder_ids bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_entries bigint[];
+BEGIN
+    -- locked first, so that nobody begins to point at them
+    WITH surplus AS (
+        SELECT h.id, pg_catalog.to_jsonb(h) - 'admission_no' AS old_row FROM public.ticket_holders AS h
+        WHERE h.id = ANY (remove_holders.holder_ids) FOR UPDATE
+    ), journaled AS (
+        INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+        SELECT '0005.ticket-holders', 'ticket_holders', s.id::text, s.old_row, 'holder beyond the quantity, removed'
+        FROM surplus AS s
+        RETURNING id
+    )
+    SELECT pg_catalog.array_agg(j.id) INTO v_entries FROM journaled AS j;
+    IF v_entries IS NOT NULL THEN
+        PERFORM oeventdb_internal.journal_dependents('public.ticket_holders', v_entries);
+        DELETE FROM public.ticket_holders AS h WHERE h.id = ANY (remove_holders.holder_ids);
+    END IF;
+END
+$function$;
 
 -- The holders get their numbers and their ticket's event; those beyond the quantity are journaled and removed. Eight turns over each stretch of
 -- ids: what one turn leaves behind makes room for the next on the same page.
@@ -1655,15 +1688,12 @@ BEGIN
             UPDATE public.ticket_holders AS h SET admission_no = w.number, event_id = w.right_event_id
             FROM wrong AS w WHERE h.id = w.id;
             IF v_turn = 0 THEN
-                WITH removed AS (
-                    DELETE FROM public.ticket_holders AS h USING oeventdb_internal.holder_numbers AS n
+                PERFORM oeventdb_internal.remove_holders(ARRAY(
+                    SELECT h.id FROM oeventdb_internal.holder_numbers AS n
+                    INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
                     WHERE n.holder_id > v_from AND n.holder_id <= v_to AND n.place > n.quantity
-                        AND h.id = n.holder_id AND h.ticket_id = n.ticket_id
-                    RETURNING h.id, pg_catalog.to_jsonb(h) - 'admission_no' AS old_row
-                )
-                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-                SELECT '0005.ticket-holders', 'ticket_holders', r.id::text, r.old_row, 'holder beyond the quantity, removed'
-                FROM removed AS r;
+                    FOR UPDATE OF h
+                ));
             END IF;
             IF v_turn = v_turns - 1 THEN
                 UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
@@ -1749,19 +1779,14 @@ BEGIN
     UPDATE oeventdb_internal.admissions AS a SET event_id = v_ticket.event_id
     WHERE a.ticket_id = reconcile_ticket.ticket_id AND v_had.event_id <> v_ticket.event_id;
 
-    WITH removed AS (
-        DELETE FROM public.ticket_holders AS d
-        WHERE v_ticket.quantity < v_had.quantity AND d.id IN (
+    IF v_ticket.quantity < v_had.quantity THEN
+        PERFORM oeventdb_internal.remove_holders(ARRAY(
             SELECT h.id FROM public.ticket_holders AS h
             LEFT JOIN public.orders AS o ON o.id = h.order_id
             WHERE h.ticket_id = reconcile_ticket.ticket_id AND h.admission_no IS NOT NULL
             ORDER BY oeventdb_internal.order_rank(o.status), h.id OFFSET v_ticket.quantity
-        )
-        RETURNING d.id, pg_catalog.to_jsonb(d) - 'admission_no' AS old_row
-    )
-    INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-    SELECT '0005.ticket-holders', 'ticket_holders', r.id::text, r.old_row, 'holder beyond the quantity, removed'
-    FROM removed AS r;
+        ));
+    END IF;
     IF v_ticket.quantity > COALESCE(v_had.quantity, 0) THEN
         -- a few opened at once: a quantity that goes up and down must cost less here than its writer
         PERFORM oeventdb_internal.add_admissions(
@@ -1807,13 +1832,7 @@ BEGIN
             v_number := (oeventdb_internal.take_free_admissions(v_holder.ticket_id, 1))[1];
         END IF;
         IF v_number IS NULL THEN
-            WITH removed AS (
-                DELETE FROM public.ticket_holders AS h WHERE h.id = reconcile_holder.holder_id
-                RETURNING h.id, pg_catalog.to_jsonb(h) - 'admission_no' AS old_row
-            )
-            INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-            SELECT '0005.ticket-holders', 'ticket_holders', r.id::text, r.old_row, 'holder beyond the quantity, removed'
-            FROM removed AS r;
+            PERFORM oeventdb_internal.remove_holders(ARRAY[reconcile_holder.holder_id]);
             RETURN;
         END IF;
     END IF;
@@ -2028,6 +2047,8 @@ DROP FUNCTION IF EXISTS oeventdb_internal.reconcile_holder(bigint);
 DROP FUNCTION IF EXISTS oeventdb_internal.reconcile_ticket(bigint);
 
 DROP PROCEDURE IF EXISTS oeventdb_internal.number_holders();
+
+DROP FUNCTION IF EXISTS oeventdb_internal.remove_holders(bigint[]);
 
 DROP PROCEDURE IF EXISTS oeventdb_internal.fill_admissions();
 

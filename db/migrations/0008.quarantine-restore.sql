@@ -54,7 +54,6 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_row jsonb := restore_row.old_row;
-    v_columns text;
 BEGIN
     -- a holder gets whatever admission is free, and the event of its ticket, whatever event it named before
     IF restore_row.table_name = 'ticket_holders' THEN
@@ -64,23 +63,12 @@ BEGIN
         v_row := COALESCE(v_row, restore_row.old_row - 'admission_no');
     END IF;
 
-    -- columns that are newer than the old row keep their defaults
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = pg_catalog.format('public.%I', restore_row.table_name)::pg_catalog.regclass
-        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND v_row ? a.attname::text;
-
-    EXECUTE pg_catalog.format(
-        'INSERT INTO public.%1$I (%2$s) OVERRIDING SYSTEM VALUE'
-        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::public.%1$I, $1)',
-        restore_row.table_name, v_columns
-    ) USING v_row;
+    PERFORM oeventdb_internal.insert_old_row(oeventdb_internal.journaled_table(restore_row.table_name), v_row);
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_row(text, jsonb) IS
-'Inserts an old row into a table of schema public, its id included. Errors: those of the rules and constraints of the table, e.g. OE101.';
+'Inserts a row that a migration removed, its id included. Errors: those of the rules and constraints of the table, e.g. OE101.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_row(text, jsonb) FROM PUBLIC;
 -- <<<
@@ -230,7 +218,16 @@ BEGIN
         );
     END IF;
 
-    IF v_entry.table_name = 'tickets' AND v_entry.old_row ?& ARRAY['discount_code_id', 'ticket_id'] THEN
+    IF v_entry.caused_by IS NOT NULL THEN
+        IF EXISTS (
+            SELECT FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.caused_by AND j.restored_at IS NULL
+        ) THEN
+            PERFORM oeventdb_internal.refuse_argument(
+                'journal_id', pg_catalog.format('names a row that comes back with entry %s: restore that one', v_entry.caused_by)
+            );
+        END IF;
+        PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
+    ELSIF v_entry.table_name = 'tickets' AND v_entry.old_row ?& ARRAY['discount_code_id', 'ticket_id'] THEN
         PERFORM oeventdb_internal.restore_link(
             (v_entry.old_row ->> 'discount_code_id')::bigint, v_entry.old_row ->> 'ticket_id'
         );
@@ -250,6 +247,7 @@ BEGIN
         END IF;
     END IF;
 
+    PERFORM oeventdb_internal.restore_dependents(v_entry.id);
     RETURN QUERY
     UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
     WHERE j.id = v_entry.id
@@ -258,7 +256,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_journaled(bigint) IS
-'Puts back what an entry of the journal keeps: a removed row, a value, or a lost claim on a ticket. Returns the entry.
+'Puts back what an entry of the journal keeps: a removed row, with the rows that pointed at it, a value, or a lost claim on a ticket. Returns the entry.
 Errors: OE404 no such entry; OE400 restored before, or nothing to put back; else the error of the rule that is in the way.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_journaled(bigint) FROM PUBLIC;

@@ -31,6 +31,8 @@ BEGIN
 END
 $$;
 
+SELECT oeventdb_internal.restore_column('0010.drop-discount-code-tickets');
+
 CREATE OR REPLACE PROCEDURE oeventdb_internal.link_ticket_texts()
 LANGUAGE plpgsql
 AS $procedure$

@@ -4,20 +4,10 @@
 
 DO $$
 BEGIN
-    IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NULL THEN
-        RETURN;
-    END IF;
-    -- a view on the column would only be noticed after the work
-    IF EXISTS (
-        SELECT FROM pg_catalog.pg_depend AS d
-        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-        INNER JOIN pg_catalog.pg_rewrite AS r ON r.oid = d.objid
-        WHERE d.refobjid = 'public.discount_codes'::regclass AND a.attname = 'tickets'
-            AND d.classid = 'pg_catalog.pg_rewrite'::regclass
-    ) THEN
-        RAISE EXCEPTION 'a view still reads public.discount_codes.tickets'
-            USING ERRCODE = 'dependent_objects_still_exist',
-                  HINT = 'Change the view to read public.tickets.discount_code_id, then migrate again.';
+    IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NOT NULL THEN
+        PERFORM oeventdb_internal.require_no_dependents(
+            'public.discount_codes', 'tickets', 'Change it to read public.tickets.discount_code_id, then migrate again.'
+        );
     END IF;
 END
 $$;
@@ -44,6 +34,10 @@ BEGIN
             '0010.drop-discount-code-tickets', 'discount_codes', c.id::text,
             pg_catalog.jsonb_build_object('id', c.id, 'tickets', c.tickets), 'text of ticket ids, now links'
         FROM public.discount_codes AS c WHERE c.tickets IS NOT NULL;
+        PERFORM oeventdb_internal.journal_column(
+            '0010.drop-discount-code-tickets', 'public.discount_codes', 'tickets',
+            ARRAY['index', 'constraint', 'statistics', 'default', 'comment', 'privilege']
+        );
         ALTER TABLE public.discount_codes DROP COLUMN tickets;
         DROP PROCEDURE oeventdb_internal.link_ticket_texts();
     END IF;

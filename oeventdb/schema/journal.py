@@ -36,6 +36,15 @@ class JournalDetail(JournalEntry):
     needs: str
 
 
+# Tables of other schemas are journaled with their schema.
+_TABLE = """
+SELECT n.nspname, c.relname
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relname = %(table)s AND n.nspname = 'public' OR n.nspname || '.' || c.relname = %(table)s
+ORDER BY n.nspname = 'public' DESC LIMIT 1
+"""
+
 _ENTRY = "id, migration, table_name AS table, key, reason, journaled_at, restored_at"
 
 
@@ -85,15 +94,15 @@ def _detail(connection: psycopg.Connection[Any], journal_id: int) -> dict[str, A
 
 
 def _current_row(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The row with the id of an old row, as it is now."""
+    """The row with the id of an old row, as it is now; of tables whose key is their id."""
     old_id = entry["old_row"].get("id")
-    if old_id is None:
+    table = connection.execute(_TABLE, {"table": entry["table"]}).fetchone()
+    if old_id is None or table is None:
         return None
     found = connection.execute(
-        sql.SQL("SELECT to_jsonb(t) FROM {} AS t WHERE id = %s").format(
-            sql.Identifier("public", entry["table"])
-        ),
-        [old_id],
+        sql.SQL("SELECT to_jsonb(t) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
+        # a text, which the server reads as whatever the id is
+        [str(old_id)],
     ).fetchone()
     return None if found is None else found[0]
 

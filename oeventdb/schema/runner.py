@@ -152,10 +152,26 @@ def _apply(worker: Worker, migration: Migration) -> None:
         worker.transaction(whole, what=migration.id)
         return
     started = time.monotonic()
-    worker.transaction(lambda c: ledger.mark_started(c, migration), what=migration.id)
-    _step_through(worker, migration.id, migration.apply)
+    _begin(worker, migration)
+    _step_through(worker, migration.id, migration.apply, after=1)
     seconds = time.monotonic() - started
     worker.transaction(lambda c: ledger.mark_finished(c, migration, seconds), what=migration.id)
+
+
+def _begin(worker: Worker, migration: Migration) -> None:
+    """Note the start with the first statement: a migration that refuses in it has not begun, and needs no undoing."""
+    first = migration.apply.statements[0]
+    worker.report(migration.id, 0, len(migration.apply.statements))
+
+    def both(connection: psycopg.Connection[TupleRow]) -> None:
+        ledger.mark_started(connection, migration)
+        connection.execute(first.text.encode())
+
+    if first.runs_alone:
+        worker.transaction(lambda c: ledger.mark_started(c, migration), what=migration.id)
+        worker.step(first, what=_numbered(migration.id, 1, migration.apply))
+    else:
+        worker.transaction(both, what=_numbered(migration.id, 1, migration.apply))
 
 
 def _undo(worker: Worker, migration: Migration, *, adopted: bool) -> None:
@@ -184,9 +200,13 @@ def _execute_all(worker: Worker, connection: psycopg.Connection[TupleRow], what:
     worker.report(what, total, total)
 
 
-def _step_through(worker: Worker, what: str, script: Script) -> None:
+def _step_through(worker: Worker, what: str, script: Script, *, after: int = 0) -> None:
     total = len(script.statements)
-    for number, statement in enumerate(script.statements):
+    for number, statement in enumerate(script.statements[after:], after):
         worker.report(what, number, total)
-        worker.step(statement, what=f"{what}, statement {number + 1} of {total}")
+        worker.step(statement, what=_numbered(what, number + 1, script))
     worker.report(what, total, total)
+
+
+def _numbered(what: str, number: int, script: Script) -> str:
+    return f"{what}, statement {number} of {len(script.statements)}"

@@ -222,7 +222,9 @@ def _failed(what: str, error: psycopg.Error) -> OperationError:
     lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
     if lost and isinstance(error, psycopg.OperationalError):
         return DatabaseUnreachable(f"{what}: the connection was lost", hint="run the command again to go on")
-    return MigrationFailed(
-        f"{what} failed: {error.diag.message_primary or error} ({error.sqlstate})",
-        hint=error.diag.message_hint,
-    )
+    message, hint = error.diag.message_primary or str(error), error.diag.message_hint
+    if error.sqlstate == "2BP01" and error.diag.message_detail:
+        # PostgreSQL would have it dropped along
+        message += f": {'; '.join(error.diag.message_detail.splitlines())}"
+        hint = "drop or change what depends on it and run the command again"
+    return MigrationFailed(f"{what} failed: {message} ({error.sqlstate})", hint=hint)

@@ -29,8 +29,11 @@ ALLOWED = {
     ("oeventdb_internal.claim_admissions", "control reached end of function without RETURN"): (
         "its loop is left by RETURN only"
     ),
-    ("oeventdb_internal.restore_row", "text type variable is not sanitized"): (
-        "v_columns is joined from what quote_ident returned"
+    ("oeventdb_internal.restore_dependent", "text type variable is not sanitized"): (
+        "its parts are joined from what format made with %I"
+    ),
+    ("oeventdb_internal.restore_column", "text type variable is not sanitized"): (
+        "the statement was written by PostgreSQL, or by column_statements with %I, into a table of the owner's"
     ),
     ("oeventdb_internal.restore_values", "text type variable is not sanitized"): (
         "v_assignments is joined from what format made with %I"

@@ -104,6 +104,16 @@ def test_what_was_interrupted_is_finished_before_it_is_undone(toys: Toys) -> Non
     assert toys.ledger() == ["0001.fuel"]
 
 
+def test_a_migration_that_refuses_in_its_first_statement_has_not_begun(toys: Toys) -> None:
+    toys.add("0001.fuel", "CREATE TABLE public.fuel (id int);\n", "DROP TABLE public.fuel;\n")
+    wary = "-- transactional: false\nSELECT 1 / count(*) FROM public.fuel;\nCREATE TABLE IF NOT EXISTS public.wary ();\n"
+    toys.add("0002.wary", wary, "DROP TABLE public.wary;\n")
+    with pytest.raises(MigrationFailed, match=r"0002\.wary, statement 1 of 2 failed: division by zero"):
+        toys.migrate()
+    assert toys.ledger() == ["0001.fuel"]
+    assert toys.rollback() == ["0001.fuel"]
+
+
 def test_a_rollback_in_steps_begins_anywhere(toys: Toys) -> None:
     toys.add("0001.fuel", "CREATE TABLE public.fuel (id int);\n", "DROP TABLE public.fuel;\n")
     undo = "-- transactional: false\nDROP TABLE IF EXISTS public.steps;\n"

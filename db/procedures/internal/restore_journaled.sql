@@ -21,7 +21,16 @@ BEGIN
         );
     END IF;
 
-    IF v_entry.table_name = 'tickets' AND v_entry.old_row ?& ARRAY['discount_code_id', 'ticket_id'] THEN
+    IF v_entry.caused_by IS NOT NULL THEN
+        IF EXISTS (
+            SELECT FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.caused_by AND j.restored_at IS NULL
+        ) THEN
+            PERFORM oeventdb_internal.refuse_argument(
+                'journal_id', pg_catalog.format('names a row that comes back with entry %s: restore that one', v_entry.caused_by)
+            );
+        END IF;
+        PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
+    ELSIF v_entry.table_name = 'tickets' AND v_entry.old_row ?& ARRAY['discount_code_id', 'ticket_id'] THEN
         PERFORM oeventdb_internal.restore_link(
             (v_entry.old_row ->> 'discount_code_id')::bigint, v_entry.old_row ->> 'ticket_id'
         );
@@ -41,6 +50,7 @@ BEGIN
         END IF;
     END IF;
 
+    PERFORM oeventdb_internal.restore_dependents(v_entry.id);
     RETURN QUERY
     UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
     WHERE j.id = v_entry.id
@@ -49,7 +59,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_journaled(bigint) IS
-'Puts back what an entry of the journal keeps: a removed row, a value, or a lost claim on a ticket. Returns the entry.
+'Puts back what an entry of the journal keeps: a removed row, with the rows that pointed at it, a value, or a lost claim on a ticket. Returns the entry.
 Errors: OE404 no such entry; OE400 restored before, or nothing to put back; else the error of the rule that is in the way.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_journaled(bigint) FROM PUBLIC;

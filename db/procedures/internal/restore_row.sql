@@ -9,7 +9,6 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_row jsonb := restore_row.old_row;
-    v_columns text;
 BEGIN
     -- a holder gets whatever admission is free, and the event of its ticket, whatever event it named before
     IF restore_row.table_name = 'ticket_holders' THEN
@@ -19,22 +18,11 @@ BEGIN
         v_row := COALESCE(v_row, restore_row.old_row - 'admission_no');
     END IF;
 
-    -- columns that are newer than the old row keep their defaults
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = pg_catalog.format('public.%I', restore_row.table_name)::pg_catalog.regclass
-        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND v_row ? a.attname::text;
-
-    EXECUTE pg_catalog.format(
-        'INSERT INTO public.%1$I (%2$s) OVERRIDING SYSTEM VALUE'
-        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::public.%1$I, $1)',
-        restore_row.table_name, v_columns
-    ) USING v_row;
+    PERFORM oeventdb_internal.insert_old_row(oeventdb_internal.journaled_table(restore_row.table_name), v_row);
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_row(text, jsonb) IS
-'Inserts an old row into a table of schema public, its id included. Errors: those of the rules and constraints of the table, e.g. OE101.';
+'Inserts a row that a migration removed, its id included. Errors: those of the rules and constraints of the table, e.g. OE101.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_row(text, jsonb) FROM PUBLIC;

@@ -1,0 +1,31 @@
+-- A row that the journal keeps is inserted as it was.
+CREATE OR REPLACE FUNCTION oeventdb_internal.insert_old_row(
+    relation regclass,
+    old_row jsonb
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_columns text;
+BEGIN
+    -- columns that are newer than the old row keep their defaults
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = insert_old_row.relation
+        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND insert_old_row.old_row ? a.attname::text;
+
+    EXECUTE pg_catalog.format(
+        'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
+        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
+        insert_old_row.relation, v_columns
+    ) USING insert_old_row.old_row;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) IS
+'Inserts an old row, its id included. Errors: those of the constraints and triggers of the table.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) FROM PUBLIC;

@@ -1,0 +1,42 @@
+-- A column that is about to go may be read by a view of somebody else's: said before the work, not after it, and never dropped along.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_no_dependents(
+    relation regclass,
+    column_name text,
+    hint text
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_dependents text;
+BEGIN
+    SELECT pg_catalog.string_agg(s.dependent, ', ' ORDER BY s.dependent) INTO v_dependents
+    FROM (
+        -- a view depends on a column by its rule
+        SELECT DISTINCT CASE
+            WHEN r.rulename = '_RETURN' THEN pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, r.ev_class, 0)
+            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+        END AS dependent
+        FROM pg_catalog.pg_depend AS d
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+        LEFT JOIN pg_catalog.pg_trigger AS t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
+        LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = require_no_dependents.relation
+            AND a.attname = require_no_dependents.column_name AND d.deptype = 'n'
+            -- constraints and statistics go with their column
+            AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+            AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
+    ) AS s;
+    IF v_dependents IS NOT NULL THEN
+        RAISE EXCEPTION '%.% is still needed by %', require_no_dependents.relation, require_no_dependents.column_name, v_dependents
+            USING ERRCODE = 'dependent_objects_still_exist', HINT = require_no_dependents.hint;
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns or triggers of others need the column.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;

@@ -1,0 +1,311 @@
+"""What others have put around the legacy tables: rows that point at ours, views, indexes, grants, publications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from oeventdb import InvalidArgument, schema
+from oeventdb.schema import MigrationFailed
+from tests.legacy import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROWS = """
+INSERT INTO users (id, _email, _password) VALUES (1, 'a@example.org', 'x');
+INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
+INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id)
+VALUES (1, 'two seats', 'free', 2, now(), now() + interval '1 day', 1);
+INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id) SELECT g, 'A', 'B', 1, 1 FROM generate_series(1, 5) AS g;
+INSERT INTO feedback (id, rating, user_id, event_id) VALUES (1, '4.7', 1, 1), (2, 'great', NULL, 1);
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES (1, 'A', 'percent', 10, 'ticket', 1, ' 1,');
+"""
+
+BADGES = """
+CREATE SCHEMA print_shop;
+CREATE TABLE attendee_badges (id serial PRIMARY KEY, holder_id bigint REFERENCES ticket_holders ON DELETE CASCADE, "Shape" text);
+CREATE TABLE print_shop.prints (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), badge_id int NOT NULL REFERENCES public.attendee_badges ON DELETE CASCADE,
+    pages int NOT NULL, twice int GENERATED ALWAYS AS (pages * 2) STORED
+);
+CREATE TABLE phone_calls (
+    year int, number int, caller bigint REFERENCES ticket_holders ON DELETE SET NULL, minutes float8, PRIMARY KEY (year, number)
+);
+INSERT INTO attendee_badges (holder_id, "Shape") SELECT id, 'round ' || id FROM ticket_holders WHERE id <> 4;
+INSERT INTO attendee_badges (holder_id, "Shape") VALUES (5, NULL), (NULL, 'blank');
+INSERT INTO print_shop.prints (badge_id, pages) SELECT id, id * 10 FROM attendee_badges, generate_series(1, 2);
+INSERT INTO phone_calls SELECT 2018, id, id, id / 7.0 FROM ticket_holders;
+"""
+AROUND = {"public": ("attendee_badges", "phone_calls", "ticket_holders"), "print_shop": ("prints",)}
+
+
+def run(dsn: str, *statements: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def query(dsn: str, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(statement.encode(), values).fetchall()
+
+
+def rows(dsn: str) -> list[dict[str, str]]:
+    with psycopg.connect(dsn) as connection:
+        return [digest.rows(connection, tables, name) for name, tables in AROUND.items()]
+
+
+def shape(dsn: str) -> list[str]:
+    tables = ("feedback", "discount_codes")
+    more = """
+        SELECT stxname::text FROM pg_statistic_ext
+        UNION ALL SELECT attrelid::regclass || attname || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid > 16384 AND NOT attisdropped
+        UNION ALL SELECT objoid::regclass || description FROM pg_description WHERE objoid > 16384 AND objsubid > 0
+    """
+    with psycopg.connect(dsn) as connection:
+        return [*digest.shape(connection, tables), *sorted(line for (line,) in connection.execute(more))]
+
+
+@pytest.fixture
+def dirty(legacy: str) -> str:
+    """The DSN of a legacy database with three holders too many."""
+    run(legacy, ROWS)
+    return legacy
+
+
+def test_rows_that_go_with_a_removed_holder_are_journaled_and_come_back_with_the_rollback(dirty: str) -> None:
+    run(dirty, BADGES)
+    before = rows(dirty)
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
+    assert query(dirty, "SELECT holder_id FROM attendee_badges ORDER BY id") == [(1,), (2,), (None,)]
+    assert query(dirty, "SELECT count(*) FROM print_shop.prints") == [(6,)]
+    assert query(dirty, "SELECT array_agg(caller ORDER BY number) FROM phone_calls") == [
+        ([1, 2, None, None, None],)
+    ]
+    journaled = query(
+        dirty,
+        "SELECT table_name, reason, count(*) FROM oeventdb_internal.journal"
+        " WHERE migration = '0005.ticket-holders' GROUP BY 1, 2 ORDER BY 1",
+    )
+    assert journaled == [
+        ("attendee_badges", "pointed at a removed row, removed", 3),
+        ("phone_calls", "pointed at a removed row, set to NULL", 3),
+        ("print_shop.prints", "pointed at a removed row, removed", 6),
+        ("ticket_holders", "holder beyond the quantity, removed", 3),
+    ]
+    assert query(
+        dirty,
+        "SELECT key, old_row FROM oeventdb_internal.journal WHERE table_name = 'phone_calls' AND key = '2018,3'",
+    ) == [("2018,3", {"year": 2018, "number": 3, "caller": 3})]
+    schema.rollback(dirty, to="0001")
+    assert rows(dirty) == before
+
+
+def test_a_holder_is_restored_with_the_rows_that_went_with_it(dirty: str) -> None:
+    run(dirty, BADGES)
+    schema.migrate(dirty)
+    run(dirty, "UPDATE tickets SET quantity = 3")
+    entries = {
+        (table, key): number
+        for number, table, key in query(dirty, "SELECT id, table_name, key FROM oeventdb_internal.journal")
+    }
+    badge, holder = entries["attendee_badges", "3"], entries["ticket_holders", "3"]
+    with schema.connect(dirty) as connection:
+        assert schema.journal_show(connection, badge).old_row["Shape"] == "round 3"
+        for number in entries.values():
+            schema.journal_show(connection, number)
+        with pytest.raises(InvalidArgument, match=f"comes back with entry {holder}: restore that one"):
+            schema.journal_restore(connection, badge)
+    with schema.connect(dirty) as connection:
+        schema.journal_restore(connection, holder)
+    assert query(dirty, 'SELECT id, "Shape" FROM attendee_badges WHERE holder_id = 3') == [(3, "round 3")]
+    assert query(dirty, "SELECT pages, twice FROM print_shop.prints WHERE badge_id = 3") == [
+        (30, 60),
+        (30, 60),
+    ]
+    assert query(dirty, "SELECT caller FROM phone_calls WHERE number = 3") == [(3,)]
+    restored = query(
+        dirty,
+        "SELECT table_name, count(*) FROM oeventdb_internal.journal WHERE restored_at IS NOT NULL GROUP BY 1 ORDER BY 1",
+    )
+    assert restored == [
+        ("attendee_badges", 1),
+        ("phone_calls", 1),
+        ("print_shop.prints", 2),
+        ("ticket_holders", 1),
+    ]
+
+
+def test_what_others_have_changed_since_is_kept_in_the_journal(dirty: str) -> None:
+    run(dirty, BADGES)
+    schema.migrate(dirty, to="0009")
+    run(
+        dirty,
+        "INSERT INTO attendee_badges (id, \"Shape\") VALUES (3, 'another')",
+        "UPDATE phone_calls SET caller = 1 WHERE number = 3",
+        "DROP TABLE print_shop.prints",
+    )
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, 'SELECT holder_id, "Shape" FROM attendee_badges WHERE id = 3') == [(None, "another")]
+    assert query(dirty, "SELECT caller FROM phone_calls WHERE number = 3") == [(1,)]
+    assert query(dirty, "SELECT id FROM ticket_holders WHERE id > 2 ORDER BY id") == [(3,), (4,), (5,)]
+    kept = query(dirty, "SELECT table_name, count(*) FROM oeventdb_internal.journal GROUP BY 1 ORDER BY 1")
+    assert kept == [("attendee_badges", 1), ("phone_calls", 1), ("print_shop.prints", 6)]
+
+
+@pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT", "SET DEFAULT"])
+def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: str, action: str) -> None:
+    run(
+        dirty,
+        f"CREATE TABLE seats (id serial PRIMARY KEY, holder_id bigint CONSTRAINT seats_holder REFERENCES ticket_holders ON DELETE {action})",
+        "INSERT INTO seats (holder_id) VALUES (1), (4)",
+    )
+    with pytest.raises(
+        MigrationFailed, match=r"seats: 1 of its rows point at .*ticket_holders.*, e\.g\. 4"
+    ) as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint is not None
+    assert "seats_holder" in failed.value.hint
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
+    assert query(dirty, "SELECT count(*) FROM oeventdb_internal.journal WHERE table_name <> 'feedback'") == [
+        (0,)
+    ]
+    run(dirty, "UPDATE seats SET holder_id = NULL WHERE holder_id = 4")
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
+
+
+def test_holders_that_point_at_each_other_are_no_endless_task(dirty: str) -> None:
+    run(
+        dirty,
+        "ALTER TABLE ticket_holders ADD COLUMN leader_id bigint REFERENCES ticket_holders ON DELETE CASCADE",
+        "UPDATE ticket_holders SET leader_id = CASE id WHEN 1 THEN 5 WHEN 5 THEN 1 END",
+    )
+    with pytest.raises(MigrationFailed, match=r"ticket_holders: 1 of its rows point at .*, e\.g\. 5"):
+        schema.migrate(dirty)
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
+
+
+NEEDED = {
+    "view public.reviews": ["CREATE VIEW reviews AS SELECT event_id, length(rating) FROM feedback"],
+    "materialized view public.reviews": ["CREATE MATERIALIZED VIEW reviews AS SELECT * FROM feedback"],
+    "column stars of table public.feedback": [
+        "ALTER TABLE feedback ADD COLUMN stars text GENERATED ALWAYS AS (rating || ' of 5') STORED"
+    ],
+    "policy reviewers on table public.feedback": [
+        "CREATE POLICY reviewers ON feedback USING (rating <> 'bad')"
+    ],
+    "trigger reviewed on table public.feedback": [
+        "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER reviewed BEFORE UPDATE OF rating ON feedback FOR EACH ROW EXECUTE FUNCTION watch()",
+    ],
+}
+
+
+@pytest.mark.parametrize("dependent", NEEDED)
+def test_what_needs_the_text_of_the_ratings_is_named_before_anything_is_done(
+    dirty: str, dependent: str
+) -> None:
+    run(dirty, *NEEDED[dependent])
+    before = shape(dirty)
+    with pytest.raises(
+        MigrationFailed, match=rf"feedback\.rating is still needed by .*{dependent}"
+    ) as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint is not None
+    assert "CASCADE" not in failed.value.hint
+    assert query(dirty, "SELECT id FROM oeventdb_internal.ledger ORDER BY id DESC LIMIT 1") == [
+        ("0002.foundations",)
+    ]
+    assert schema.rollback(dirty, to="0001") == ["0002.foundations"]
+    assert shape(dirty) == before
+
+
+def test_a_view_that_is_made_again_for_the_number_is_in_the_way_of_the_rollback_and_named(dirty: str) -> None:
+    schema.migrate(dirty)
+    run(
+        dirty,
+        "CREATE VIEW reviews AS SELECT rating FROM feedback",
+        "CREATE VIEW admissions AS SELECT admission_no FROM ticket_holders",
+    )
+    with pytest.raises(
+        MigrationFailed, match=r"view public\.admissions depends on column admission_no"
+    ) as failed:
+        schema.rollback(dirty, to="0001")
+    assert failed.value.hint == "drop or change what depends on it and run the command again"
+    run(dirty, "DROP VIEW admissions")
+    with pytest.raises(MigrationFailed, match=r"feedback\.rating is still needed by view public\.reviews"):
+        schema.rollback(dirty, to="0001")
+    run(dirty, "DROP VIEW reviews")
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, "SELECT rating FROM feedback ORDER BY id") == [("4.7",), ("great",)]
+
+
+def test_what_goes_with_a_column_is_journaled_and_made_again_with_it(dirty: str) -> None:
+    run(
+        dirty,
+        "CREATE INDEX reviews_rating ON feedback (rating)",
+        "CREATE INDEX reviews_lower ON feedback (lower(rating)) WHERE event_id > 3",
+        "ALTER TABLE feedback ADD CONSTRAINT decent CHECK (rating <> 'bad'), ADD CONSTRAINT unlike UNIQUE (id, rating)",
+        "ALTER TABLE feedback ALTER rating SET DEFAULT '0'",
+        "CREATE STATISTICS reviews_stats ON rating, event_id FROM feedback",
+        "GRANT SELECT (rating), UPDATE (rating) ON feedback TO PUBLIC",
+        "COMMENT ON COLUMN feedback.rating IS 'it''s stars'",
+        "CREATE INDEX codes_tickets ON discount_codes (tickets)",
+        "GRANT SELECT (tickets) ON discount_codes TO PUBLIC",
+        "COMMENT ON COLUMN discount_codes.tickets IS 'ids'",
+    )
+    before = shape(dirty)
+    schema.migrate(dirty)
+    after = shape(dirty)
+    assert any("feedbackrating{=rw/" in line for line in after)
+    assert any("it's stars" in line for line in after)
+    named = query(dirty, "SELECT key FROM oeventdb_internal.journal WHERE old_row ? 'statement' ORDER BY key")
+    assert [key for (key,) in named] == [
+        "decent", "public.codes_tickets", "public.reviews_lower", "public.reviews_rating", "rating",
+        "reviews_stats", "tickets", "tickets", "unlike",
+    ]  # fmt: skip
+    schema.rollback(dirty, to="0001")
+    assert shape(dirty) == before
+
+
+def test_what_cannot_be_made_again_stays_in_the_journal(dirty: str) -> None:
+    run(dirty, "ALTER TABLE feedback ADD CONSTRAINT decent CHECK (rating <> '2')")
+    schema.migrate(dirty)
+    run(dirty, "UPDATE feedback SET rating = 2 WHERE id = 1")
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, "SELECT key FROM oeventdb_internal.journal WHERE old_row ? 'statement'") == [
+        ("decent",)
+    ]
+    assert query(dirty, "SELECT rating FROM feedback WHERE id = 1") == [("2",)]
+
+
+def test_columns_of_others_may_have_any_name(dirty: str) -> None:
+    run(
+        dirty,
+        "ALTER TABLE feedback ADD COLUMN stars int, ADD COLUMN was text",
+        "UPDATE feedback SET stars = 3, was = 'x'",
+    )
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT rating::text, stars, was FROM feedback ORDER BY id") == [
+        ("4.5", 3, "x"),
+        ("0", 3, "x"),
+    ]
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, "SELECT rating, stars, was FROM feedback ORDER BY id") == [
+        ("4.7", 3, "x"),
+        ("great", 3, "x"),
+    ]
+
+
+def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> None:
+    run(dirty, "CREATE PUBLICATION everything FOR ALL TABLES")
+    schema.migrate(dirty)
+    run(dirty, "UPDATE tickets SET quantity = 3", "DELETE FROM ticket_holders WHERE id = 1")
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(1,)]
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, "SELECT array_agg(id ORDER BY id) FROM ticket_holders") == [([2, 3, 4, 5],)]
