@@ -33,7 +33,7 @@ _OF_NOBODY_ELSE = re.compile(
 )
 
 # Done twice it does nothing, so it needs no guard against a second run.
-_REPEATABLE = re.compile(r"ALTER TABLE [\w.]+ VALIDATE CONSTRAINT \w+;")
+_REPEATABLE = re.compile(r"ALTER TABLE [\w.]+ (VALIDATE CONSTRAINT \w+|REPLICA IDENTITY FULL);")
 
 # A rollback takes things away, in one transaction: it is documented to keep others waiting.
 _OF_ROLLBACKS = re.compile(
