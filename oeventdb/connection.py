@@ -40,7 +40,8 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     """Connect to the database of a DSN: a libpq URL or conninfo, or `embedded:DIR`.
 
     Keyword arguments are psycopg's. Statements are not prepared unless asked for, because a
-    pooler may give each transaction another session.
+    pooler may give each transaction another session. Transactions are READ COMMITTED and dates
+    are ISO, whatever the role has.
     Raises DatabaseUnreachable (server, password, database), with one line that has no secrets.
     """
     target = conninfo(dsn)
@@ -50,10 +51,22 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     kwargs.setdefault("fallback_application_name", "oeventdb")
     kwargs.setdefault("prepare_threshold", None)
     try:
-        return psycopg.connect(target, **kwargs)
+        connection = psycopg.connect(target, **kwargs)
     except psycopg.OperationalError as error:
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
+    _independent_of_the_role(connection)
+    return connection
+
+
+def _independent_of_the_role(connection: psycopg.Connection[TupleRow]) -> None:
+    """Undo what a role or database has set and our statements cannot do with."""
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    if not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+        # psycopg reads no others; a pooler keeps this setting for each of its clients
+        connection.execute("SET DateStyle TO ISO")
+        if not connection.autocommit:
+            connection.commit()
 
 
 def _one_line(message: str, password: str) -> str:

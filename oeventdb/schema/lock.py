@@ -136,7 +136,8 @@ class UpgradeLock:
         deadline = time.monotonic() + self._patience
         told = False
         while True:
-            self._connection.execute("BEGIN")
+            # under another level it would keep its snapshot
+            self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             self._connection.execute(_KEEP)
             row = self._connection.execute(_TRY, (KEY,)).fetchone()
             if row and row[0]:

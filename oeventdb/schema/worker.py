@@ -36,6 +36,7 @@ _SETTINGS = {
     "client_connection_check_interval": "2s",
     "client_min_messages": "warning",
     "DateStyle": "ISO, MDY",
+    "default_transaction_isolation": "read committed",
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
     "IntervalStyle": "postgres",

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import IsolationLevel
 
 from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
@@ -103,8 +102,6 @@ class Worker:
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             connection = connect(self._dsn, autocommit=True)
-            # acknowledging compares with what was committed meanwhile
-            connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.execute(_SESSION)
             connection.execute("SET client_encoding TO 'UTF8'")
             connection.execute(f"LISTEN {_CHANNEL}")

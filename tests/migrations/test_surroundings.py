@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb import InvalidArgument, schema
 from oeventdb.schema import MigrationFailed
@@ -309,3 +311,37 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(1,)]
     schema.rollback(dirty, to="0001")
     assert query(dirty, "SELECT array_agg(id ORDER BY id) FROM ticket_holders") == [([2, 3, 4, 5],)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("default_transaction_isolation", "serializable"),
+        ("DateStyle", "SQL, DMY"),
+        ("extra_float_digits", "-10"),
+        ("plpgsql.extra_errors", "all"),
+        ("plpgsql.variable_conflict", "use_column"),
+        ("standard_conforming_strings", "off"),
+        ("statement_timeout", "50ms"),
+        ("transform_null_equals", "on"),
+    ],
+)
+def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str, name: str, value: str) -> None:
+    run(dirty, "UPDATE discount_codes SET value = 100 / 3.0", BADGES)
+    with psycopg.connect(dirty) as connection:
+        before = rows(dirty), digest.rows(connection, ["feedback", "discount_codes"])
+    change = sql.SQL("ALTER DATABASE {} SET {} TO {}")
+    database = sql.Identifier(str(conninfo_to_dict(dirty)["dbname"]))
+    with psycopg.connect(dirty, autocommit=True) as connection:
+        connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))  # type: ignore[arg-type]
+    schema.migrate(dirty, patience=60)
+    with schema.connect(dirty) as connection:
+        assert {entry.migration for entry in schema.journal_list(connection)} >= {
+            "0003.ratings",
+            "0005.ticket-holders",
+        }
+    schema.rollback(dirty, to="0001", patience=60)
+    with psycopg.connect(dirty, autocommit=True) as connection:
+        connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(database))
+    with psycopg.connect(dirty) as connection:
+        assert before == (rows(dirty), digest.rows(connection, ["feedback", "discount_codes"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from datetime import UTC, datetime
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -75,3 +76,17 @@ def test_a_server_that_does_not_answer_is_not_waited_for_long() -> None:
         started = time.monotonic()
         failure(f"host=127.0.0.1 port={port} user=me password={SECRET} connect_timeout=2")
         assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_role_s_settings_do_not_change_how_dates_are_read_and_transactions_begin(
+    empty: str, autocommit: bool
+) -> None:
+    options = r"-c DateStyle=German -c default_transaction_isolation=serializable"
+    with schema.connect(make_conninfo(empty, options=options), autocommit=autocommit) as connection:
+        assert connection.info.transaction_status == 0
+        with connection.transaction():
+            row = connection.execute(
+                "SELECT '2026-11-27 10:00Z'::timestamptz, current_setting('transaction_isolation')"
+            ).fetchone()
+    assert row == (datetime(2026, 11, 27, 10, tzinfo=UTC), "read committed")

@@ -6,6 +6,8 @@ LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- or coordinates would be written with fewer digits for a role that has asked for fewer
+SET extra_float_digits = 1
 AS $function$
     SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e))
     FROM public.events AS e

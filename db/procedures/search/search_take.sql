@@ -5,6 +5,8 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- or coordinates would be written with fewer digits for a role that has asked for fewer
+SET extra_float_digits = 1
 AS $function$
 DECLARE
     v_ids bigint[];

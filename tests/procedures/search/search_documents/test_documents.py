@@ -210,3 +210,13 @@ def test_the_document_is_rendered_inline(db: psycopg.Connection) -> None:
     )
     assert "search_document" not in plan
     assert "belongs_in_index" not in plan
+
+
+def test_coordinates_have_all_their_digits_whatever_the_session_asks_for(db: psycopg.Connection) -> None:
+    event = samples.event(db, latitude=12.345678901234567, longitude=1 / 3)
+    db.execute("SET extra_float_digits = -10")
+    assert documents(db)[event]["location"] == {"lat": 12.345678901234567, "lon": 0.3333333333333333}
+    for lines in ("search_bulk() AS lines", "search_take(10)", "search_changes('1:1:', 0, 10)"):
+        row = db.execute(f"SELECT lines FROM oeventdb_internal.{lines}".encode()).fetchone()
+        assert row is not None
+        assert '{"lat":12.345678901234567,"lon":0.3333333333333333}' in row[0], lines
