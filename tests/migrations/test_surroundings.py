@@ -333,7 +333,7 @@ def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str, nam
     change = sql.SQL("ALTER DATABASE {} SET {} TO {}")
     database = sql.Identifier(str(conninfo_to_dict(dirty)["dbname"]))
     with psycopg.connect(dirty, autocommit=True) as connection:
-        connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))  # type: ignore[arg-type]
+        connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))
     schema.migrate(dirty, patience=60)
     with schema.connect(dirty) as connection:
         assert {entry.migration for entry in schema.journal_list(connection)} >= {
