@@ -48,6 +48,9 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     given = conninfo_to_dict(target)
     if "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
         kwargs.setdefault("connect_timeout", CONNECT_TIMEOUT)
+    if "client_encoding" not in given and "PGCLIENTENCODING" not in os.environ:
+        # or a database that has no encoding, SQL_ASCII, would answer with bytes
+        kwargs.setdefault("client_encoding", "UTF8")
     kwargs.setdefault("fallback_application_name", "oeventdb")
     kwargs.setdefault("prepare_threshold", None)
     try:

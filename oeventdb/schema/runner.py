@@ -152,26 +152,27 @@ def _apply(worker: Worker, migration: Migration) -> None:
         worker.transaction(whole, what=migration.id)
         return
     started = time.monotonic()
-    _begin(worker, migration)
-    _step_through(worker, migration.id, migration.apply, after=1)
+    done = _begin(worker, migration)
+    _step_through(worker, migration.id, migration.apply, after=done)
     seconds = time.monotonic() - started
     worker.transaction(lambda c: ledger.mark_finished(c, migration, seconds), what=migration.id)
 
 
-def _begin(worker: Worker, migration: Migration) -> None:
-    """Note the start with the first statement: a migration that refuses in it has not begun, and needs no undoing."""
-    first = migration.apply.statements[0]
+def _begin(worker: Worker, migration: Migration) -> int:
+    """Note the start, with the first statement where it may be in a transaction; return how many statements are done.
+
+    A migration that refuses in that one has not begun, and needs no undoing.
+    """
     worker.report(migration.id, 0, len(migration.apply.statements))
+    first = [statement for statement in migration.apply.statements[:1] if not statement.runs_alone]
 
-    def both(connection: psycopg.Connection[TupleRow]) -> None:
+    def begin(connection: psycopg.Connection[TupleRow]) -> None:
         ledger.mark_started(connection, migration)
-        connection.execute(first.text.encode())
+        for statement in first:
+            connection.execute(statement.text.encode())
 
-    if first.runs_alone:
-        worker.transaction(lambda c: ledger.mark_started(c, migration), what=migration.id)
-        worker.step(first, what=_numbered(migration.id, 1, migration.apply))
-    else:
-        worker.transaction(both, what=_numbered(migration.id, 1, migration.apply))
+    worker.transaction(begin, what=_numbered(migration.id, 1, migration.apply))
+    return len(first)
 
 
 def _undo(worker: Worker, migration: Migration, *, adopted: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from oeventdb import InvalidArgument, schema
 from oeventdb.schema import MigrationFailed
@@ -345,3 +345,23 @@ def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str, nam
         connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(database))
     with psycopg.connect(dirty) as connection:
         assert before == (rows(dirty), digest.rows(connection, ["feedback", "discount_codes"]))
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_than_utf_8_is_migrated(empty: str, encoding: str) -> None:
+    name = sql.Identifier(f"oeventdb_test_encoding_{encoding.lower()}")
+    create = sql.SQL("CREATE DATABASE {} ENCODING {} LOCALE 'C' TEMPLATE template0")
+    run(empty, create.format(name, sql.Literal(encoding)).as_string())
+    try:
+        dsn = make_conninfo(empty, dbname=name.as_string().strip('"'))
+        schema.migrate(dsn, to="0001")
+        with schema.connect(dsn, autocommit=True) as connection:
+            connection.execute(ROWS.encode())
+            connection.execute("UPDATE events SET state = 'published', description = %s", ["café"])
+        schema.migrate(dsn)
+        with schema.connect(dsn, autocommit=True) as connection:
+            rows_of = connection.execute("SELECT document ->> 'description' FROM oeventdb.search_documents()")
+            assert rows_of.fetchall() == [("café",)]
+        assert schema.rollback(dsn, to="0001")[-1] == "0002.foundations"
+    finally:
+        run(empty, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name).as_string())
