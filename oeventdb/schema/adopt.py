@@ -117,6 +117,7 @@ def _differences(release: Manifest, live: Things) -> list[str]:
     found += [_column(thing, live) for thing in rest if thing.kind == "column"]
     found += [_constraint(thing, live) for thing in rest if thing.kind == "constraint"]
     found += [_unfilled(thing, release) for thing in live.values() if thing.kind == "column"]
+    found += [_in_the_way(thing, release) for thing in live.values()]
     return [difference for difference in found if difference]
 
 
@@ -170,6 +171,13 @@ def _unfilled(has: Thing, release: Manifest) -> str | None:
     if has.definition["nullable"] == "not null" and not filled:
         return f"column {_name(has)} is NOT NULL without a default"
     return None
+
+
+def _in_the_way(has: Thing, release: Manifest) -> str | None:
+    """Refuse what has the name of something that a migration adds, and a rollback would drop."""
+    if not has.object.startswith("public.") or has.key in release.legacy or has.key not in release.objects:
+        return None
+    return f"{has.kind} {_name(has)} has a name that a migration needs: rename it"
 
 
 def _notes(release: Manifest, live: Things) -> list[str]:

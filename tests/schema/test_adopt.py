@@ -159,6 +159,18 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "table feedback has no FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE",
         ),
         (
+            "ALTER TABLE tickets ADD COLUMN deleted_at timestamptz",
+            "column tickets.deleted_at has a name that a migration needs: rename it",
+        ),
+        (
+            "CREATE INDEX ticket_holders_order ON ticket_holders (lastname)",
+            "index ticket_holders_order has a name that a migration needs: rename it",
+        ),
+        (
+            "ALTER TABLE tickets ADD CONSTRAINT tickets_quantity CHECK (quantity < 5000)",
+            "constraint tickets.tickets_quantity has a name that a migration needs: rename it",
+        ),
+        (
             "ALTER TABLE orders ADD COLUMN own int NOT NULL",
             "column orders.own is NOT NULL without a default",
         ),
