@@ -150,13 +150,16 @@ def test_what_others_have_changed_since_is_kept_in_the_journal(dirty: str) -> No
         "INSERT INTO attendee_badges (id, \"Shape\") VALUES (3, 'another')",
         "UPDATE phone_calls SET caller = 1 WHERE number = 3",
         "DROP TABLE print_shop.prints",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no square badges'; END$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON attendee_badges FOR EACH ROW"
+        " WHEN (NEW.\"Shape\" = 'round 5') EXECUTE FUNCTION refuse()",
     )
     schema.rollback(dirty, to="0001")
     assert query(dirty, 'SELECT holder_id, "Shape" FROM attendee_badges WHERE id = 3') == [(None, "another")]
     assert query(dirty, "SELECT caller FROM phone_calls WHERE number = 3") == [(1,)]
     assert query(dirty, "SELECT id FROM ticket_holders WHERE id > 2 ORDER BY id") == [(3,), (4,), (5,)]
     kept = query(dirty, "SELECT table_name, count(*) FROM oeventdb_internal.journal GROUP BY 1 ORDER BY 1")
-    assert kept == [("attendee_badges", 1), ("phone_calls", 1), ("print_shop.prints", 6)]
+    assert kept == [("attendee_badges", 2), ("phone_calls", 1), ("print_shop.prints", 6)]
 
 
 @pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT", "SET DEFAULT"])

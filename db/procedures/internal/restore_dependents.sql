@@ -16,8 +16,13 @@ BEGIN
     LOOP
         BEGIN
             PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
-        EXCEPTION WHEN integrity_constraint_violation OR no_data_found OR undefined_table OR undefined_column OR data_exception THEN
-            CONTINUE;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                -- to be tried again as a whole
+                RAISE;
+            WHEN OTHERS THEN
+                -- whatever a table, or a trigger, of somebody else has against it
+                CONTINUE;
         END;
         UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
         PERFORM oeventdb_internal.restore_dependents(v_entry.id);
@@ -26,6 +31,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_dependents(bigint) IS
-'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Raises nothing for those that can''t be.';
+'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Those that can''t be stay.
+Raises only what can be tried again: lock_not_available, deadlock_detected, serialization_failure.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependents(bigint) FROM PUBLIC;
