@@ -66,7 +66,12 @@ def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: st
             assert "PyCon DE & PyData Berlin" in search(url, "pyda+berlin")
         finally:
             process.send_signal(signal.SIGINT)
-            told, problems = process.communicate(timeout=DEADLINE)
+            try:
+                told, problems = process.communicate(timeout=DEADLINE)
+            except subprocess.TimeoutExpired:
+                # leaving the block would wait for it for ever
+                process.kill()
+                raise
     assert process.returncode == 0, problems
     assert told == "closing\n"
     assert problems == ""
