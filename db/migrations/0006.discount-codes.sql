@@ -275,16 +275,39 @@ $procedure$;
 
 CALL oeventdb_internal.link_ticket_texts();
 
--- Of live codes that read the same in one event the oldest is the code; the others are marked.
+-- Of live codes that read the same in one event the oldest is the code; the others are marked. What is written until the
+-- rule is on is marked without a look at the others, which another transaction may be writing.
+CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_meanwhile() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    NEW.is_duplicate := NEW.is_duplicate OR TG_OP = 'INSERT'
+        OR (NEW.event_id, pg_catalog.lower(NEW.code)) IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(OLD.code));
+    RETURN NEW;
+END
+$function$;
+
+SELECT oeventdb_internal.drop_unfinished_index('discount_codes_event_code');
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS g
+        WHERE g.tgrelid = 'public.discount_codes'::pg_catalog.regclass AND g.tgname = 'discount_code_definition'
+    ) THEN
+        CREATE OR REPLACE TRIGGER discount_code_meanwhile BEFORE INSERT OR UPDATE OF code, event_id ON public.discount_codes
+            FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_meanwhile();
+    END IF;
+END
+$$;
+
 UPDATE public.discount_codes AS c SET is_duplicate = true
 FROM (
     SELECT d.id, pg_catalog.row_number() OVER (PARTITION BY d.event_id, pg_catalog.lower(d.code) ORDER BY d.id) AS place
-    FROM public.discount_codes AS d WHERE d.event_id IS NOT NULL AND d.deleted_at IS NULL
+    FROM public.discount_codes AS d WHERE d.event_id IS NOT NULL AND d.deleted_at IS NULL AND NOT d.is_duplicate
 ) AS s
-WHERE s.id = c.id AND s.place > 1 AND NOT c.is_duplicate
-    AND pg_catalog.to_regclass('public.discount_codes_event_code') IS NULL;
-
-SELECT oeventdb_internal.drop_unfinished_index('discount_codes_event_code');
+WHERE s.id = c.id AND s.place > 1;
 
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
     ON public.discount_codes (event_id, lower(code)) WHERE deleted_at IS NULL AND NOT is_duplicate;
@@ -989,8 +1012,28 @@ Errors: OE404 no such order; OE400 order_identifier NULL or blank.';
 REVOKE ALL ON FUNCTION oeventdb.order_tickets(text) FROM PUBLIC;
 -- <<<
 
+-- The rule is on from here; of what was written meanwhile the mark stays on those only that have a twin.
 DO $$
+DECLARE
+    v_id bigint;
 BEGIN
+    DROP TRIGGER IF EXISTS discount_code_meanwhile ON public.discount_codes;
+    -- begun again after this, the trigger below leaves every mark as it is
+    FOR v_id IN
+        SELECT c.id FROM public.discount_codes AS c
+        WHERE c.is_duplicate AND NOT EXISTS (
+            SELECT FROM public.discount_codes AS t
+            WHERE t.event_id = c.event_id AND pg_catalog.lower(t.code) = pg_catalog.lower(c.code)
+                AND t.deleted_at IS NULL AND (NOT t.is_duplicate OR t.id < c.id)
+        )
+    LOOP
+        BEGIN
+            UPDATE public.discount_codes AS c SET is_duplicate = false WHERE c.id = v_id;
+        EXCEPTION WHEN check_violation THEN
+            -- it breaks another rule, too, and stays as it is until somebody writes it again
+            NULL;
+        END;
+    END LOOP;
     CREATE OR REPLACE TRIGGER discount_code_definition
         BEFORE INSERT OR UPDATE OF code, event_id, type, value, used_for, is_duplicate ON public.discount_codes
         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_definition();
@@ -1000,3 +1043,5 @@ BEGIN
         EXECUTE FUNCTION oeventdb_internal.ticket_discount();
 END
 $$;
+
+DROP FUNCTION IF EXISTS oeventdb_internal.discount_code_meanwhile();

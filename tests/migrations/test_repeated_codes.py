@@ -1,0 +1,98 @@
+"""Codes that read the same may be written at any moment until the rule is on; the migration ends all the same."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import psycopg
+import pytest
+
+from oeventdb import schema
+from tests.migrations.live_clients import SEED
+
+EVENTS = 3
+TEXTS = 5
+CLIENTS = 3
+IS_ON = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'discount_code_definition')"
+MARKED_WRONGLY = """
+SELECT id, is_duplicate FROM (
+    SELECT id, is_duplicate, row_number() OVER (PARTITION BY event_id, lower(code) ORDER BY is_duplicate, id) > 1 AS has_twin
+    FROM discount_codes WHERE event_id IS NOT NULL
+) AS code
+WHERE is_duplicate <> has_twin
+"""
+MEANWHILE = "SELECT 1 FROM pg_proc WHERE proname = 'discount_code_meanwhile'"
+
+
+def write(connection: psycopg.Connection, event: int | None, code: str) -> None:
+    """Insert a code as the legacy application does."""
+    connection.execute(
+        "INSERT INTO discount_codes (code, type, value, used_for, event_id) VALUES (%s, 'percent', 1, 'ticket', %s)",
+        [code, event],
+    )
+
+
+@pytest.fixture
+def busy(legacy: str) -> str:
+    """Return the DSN of a legacy database in which many codes read the same."""
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        psycopg.ClientCursor(connection).execute(SEED, {"rows": 100})
+    return legacy
+
+
+def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
+    refused: list[str] = []
+    with psycopg.connect(busy, autocommit=True) as client:
+        write(client, None, "free")
+
+        def write_again(task: str, done: int, total: int | None) -> None:
+            del total
+            if not task.startswith("0006"):
+                return
+            client.execute("UPDATE discount_codes SET code = upper(code) WHERE id = 101")
+            client.execute("UPDATE discount_codes SET code = %s WHERE id = 2", [f"Moved {done}"])
+            for event, code in ((1, "CODE 1"), (1, "Once"), (1, f"Only after {done}"), (None, "free")):
+                try:
+                    write(client, event, code)
+                except psycopg.errors.UniqueViolation:
+                    refused.append(code)
+
+        schema.migrate(busy, progress=write_again)
+        assert set(refused) == {"CODE 1", "Once"}
+        assert client.execute(MARKED_WRONGLY).fetchall() == []
+        kept = client.execute(
+            "SELECT count(*), count(*) FILTER (WHERE is_duplicate) FROM discount_codes WHERE code = 'Once'"
+        )
+        written, marked = kept.fetchone() or (0, 0)
+        assert written > 5
+        assert marked == written - 1
+        assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 1").fetchone() == (False,)
+        assert client.execute(MEANWHILE).fetchone() is None
+
+
+def repeat(dsn: str, client: int, ended: list[str]) -> None:
+    """Write codes of few texts until the rule is on."""
+    chance = random.Random(client)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while connection.execute(IS_ON).fetchone() == (False,):
+            code = chance.choice([str.upper, str.lower])(f"again {chance.randrange(TEXTS)}")
+            try:
+                write(connection, 1 + chance.randrange(EVENTS), code)
+                ended.append("done")
+            except psycopg.Error as error:
+                ended.append(str(error.sqlstate))
+
+
+def test_clients_that_write_the_same_codes_all_the_while(busy: str) -> None:
+    ended: list[str] = []
+    threads = [threading.Thread(target=repeat, args=[busy, client, ended]) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    schema.migrate(busy, to="0006")
+    for thread in threads:
+        thread.join()
+    assert ended.count("done") > 100
+    assert set(ended) <= {"done", "23505", "40P01"}
+    with psycopg.connect(busy) as connection:
+        assert connection.execute(MARKED_WRONGLY).fetchall() == []
