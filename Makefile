@@ -6,6 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo example test storm cluster lint format types generated bench mutation migration refresh manifest client docs site wheel clean
 
+# compiled modules are kept: the tests start many processes
+unexport PYTHONDONTWRITEBYTECODE
+
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   if $$name $(NEW_ENOUGH); then echo $$name; break; fi; done)
@@ -25,8 +28,9 @@ example: $(STAMP)  ## a small ticket shop in Flask, to be opened in a browser; C
 test: $(STAMP)  ## run the tests on a real PostgreSQL and a real Elasticsearch
 	@$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-storm: $(STAMP)  ## a minute of concurrent sales, one of sync and 20 rebuilds, with servers killed in the middle
-	@OEVENTDB_STORM_SECONDS=60 $(BIN)/pytest tests/storm tests/search/test_storm.py tests/search/test_uninterrupted.py $(ARGS)
+storm: $(STAMP)  ## a minute of sales, one of sync and 20 rebuilds, with servers killed; a kill at every step of migrations
+	@OEVENTDB_STORM_SECONDS=60 OEVENTDB_EVERY_KILL=1 $(BIN)/pytest tests/storm tests/search/test_storm.py \
+	  tests/search/test_uninterrupted.py tests/migrations/test_runner_kill.py $(ARGS)
 
 cluster: $(STAMP)  ## three Elasticsearch nodes, one killed during reindex and sync (3 GB of memory)
 	@$(BIN)/pytest tests/search/cluster.py $(ARGS)

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from yoyo import exceptions, read_migrations
@@ -196,8 +197,8 @@ def _checked(pieces: list[str], expected: list[str]) -> tuple[Statement, ...] | 
     return tuple(statements) if found == expected else None
 
 
-def _read_script(path: Path) -> Script:
-    text = _read_text(path)
+@lru_cache(maxsize=64)
+def _parse(path: Path, text: str) -> Script:
     try:
         frozen.blocks(text)
         expected = [code for code in split(text) if code]
@@ -243,7 +244,7 @@ def _read_migration(path: Path) -> Migration:
     if not _ID.fullmatch(path.stem) or path.suffix != ".sql":
         raise Refused(f"{path.name} is no migration: plain SQL in a file NNNN.what-it-does.sql is")
     rollback = path.with_suffix(".rollback.sql")
-    scripts = (_read_script(path), _read_script(rollback))
+    scripts = (_parse(path, _read_text(path)), _parse(rollback, _read_text(rollback)))
     digest = content_hash(path.read_bytes(), rollback.read_bytes())
     return Migration(path.stem, digest, *scripts)
 
