@@ -115,10 +115,26 @@ class Indices:
                 accept=(400,),
             )
             if "error" not in answer:
+                self._refuse_to_show(name)
                 return name
             if answer["error"].get("type") != "resource_already_exists_exception":
                 raise self._cluster.refused(Answer(400, answer))
             time.sleep(1)
+
+    def _refuse_to_show(self, index: str) -> None:
+        """Refuse a new index that a template of the cluster has put behind one of the aliases."""
+        shown = next((self._live_aliases(i) for i in self.found(patience=PATIENCE) if i.name == index), set())
+        if shown:
+            self.remove(index)
+            raise SearchUnavailable(
+                f"an index template gives a new index the alias {min(shown)}, so that it would be searched "
+                "half-built; nothing was changed",
+                hint="take the alias out of the template",
+            )
+
+    def _live_aliases(self, index: Index) -> set[str]:
+        """Return those of our two aliases that an index is behind."""
+        return {self.alias, public_alias(self.alias)} & index.aliases
 
     def finish(self, index: str, definition: Definition) -> int:
         """Give a built index its lasting settings, make it visible; return its document count."""
@@ -163,11 +179,11 @@ class Indices:
             if other.name == self.alias:
                 actions.append({"remove_index": {"index": other.name}})
             elif other.name == index:
-                in_place = other.aliases == {self.alias, public}
+                in_place = len(self._live_aliases(other)) == 2 and building_alias(index) not in other.aliases
             else:
                 actions += [
                     {"remove": {"index": other.name, "alias": name, "must_exist": True}}
-                    for name in sorted({self.alias, public} & other.aliases)
+                    for name in sorted(self._live_aliases(other))
                 ]
         if in_place and not actions:
             return []
@@ -183,22 +199,27 @@ class Indices:
         left = [
             index.name
             for index in self.found(patience=PATIENCE)
-            if index.ours and index.aliases == {building_alias(index.name)}
+            if index.ours and building_alias(index.name) in index.aliases and not self._live_aliases(index)
         ]
         return [name for name in left if self.remove(name)]
 
     def discard(self, index: str) -> None:
         """Remove an index whose build has failed, unless it went live after all."""
         for found in self.found(patience=_SOON):
-            if found.name == index and found.aliases <= {building_alias(index)}:
+            if found.name == index and not self._live_aliases(found):
                 self.remove(index, patience=_SOON)
 
     def remove_old(self, index: str, keep: int) -> list[str]:
-        """Remove the finished indices other than `index` but for the newest `keep`; return names."""
+        """Remove the finished indices other than `index` but for the newest `keep`; return names.
+
+        One behind an alias that `index` is not behind, as a template may have put it, is somebody's.
+        """
+        found = self.found(patience=PATIENCE)
+        known: frozenset[str] = next((other.aliases for other in found if other.name == index), frozenset())
         old = [
             other.name
-            for other in self.found(patience=PATIENCE)
-            if other.ours and not other.aliases and other.name != index
+            for other in found
+            if other.ours and other.name != index and not self._live_aliases(other) and other.aliases <= known
         ]
         return [name for name in old[: max(len(old) - keep, 0)] if self.remove(name)]
 
