@@ -77,3 +77,22 @@ def test_the_rules_hold(restored: tuple[str, int]) -> None:
 
 def test_it_can_still_be_rolled_back(restored: tuple[str, int]) -> None:
     assert schema.rollback(restored[0], to="0001")[-1] == "0002.foundations"
+
+
+def test_on_a_younger_server_nothing_of_before_looks_as_if_it_were_still_to_come(
+    restored: tuple[str, int],
+) -> None:
+    changes = "SELECT event_id FROM oeventdb_internal.search_changes(%s::text::pg_snapshot, 0, 10)"
+    with psycopg.connect(restored[0], autocommit=True) as connection:
+        # its transactions are counted from the beginning again, and those of the backup are far ahead
+        connection.execute("UPDATE oeventdb_internal.search_versions SET changed_by = '9000000000'")
+        waiting = connection.execute("SELECT event_id FROM oeventdb_internal.search_outbox").fetchall()
+        position = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        assert len(waiting) == 1
+        assert connection.execute(changes, position).fetchall() == []
+        connection.execute("UPDATE events SET name = 'Changed since' WHERE id = %s", waiting[0])
+        assert connection.execute(changes, position).fetchall() == waiting
+        settle = "SELECT oeventdb_internal.search_settle(%s::text::pg_snapshot)"
+        assert connection.execute(settle, position).fetchone() == (0,)
+        connection.execute("UPDATE oeventdb_internal.search_versions SET changed_by = '9000000000'")
+        assert connection.execute(settle, position).fetchone() == (1,)

@@ -18,6 +18,8 @@ BEGIN
     LEFT JOIN public.events AS e ON e.id = v.event_id AND e.id > search_changes.after AND oeventdb_internal.belongs_in_index(e)
     WHERE v.changed_by >= pg_catalog.pg_snapshot_xmin(search_changes.since)
         AND NOT pg_catalog.pg_visible_in_snapshot(v.changed_by, search_changes.since)
+        -- a transaction that is still to come here was one of the server that a backup is from
+        AND v.changed_by < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
         AND v.event_id > search_changes.after
     ORDER BY v.event_id
     LIMIT search_changes.batch;

@@ -12,7 +12,9 @@ BEGIN
     SELECT pg_catalog.array_agg(v.event_id), pg_catalog.array_agg(v.search_version) INTO v_ids, v_versions
     FROM oeventdb_internal.search_outbox AS o
     JOIN oeventdb_internal.search_versions AS v ON v.event_id = o.event_id
-    WHERE pg_catalog.pg_visible_in_snapshot(v.changed_by, search_settle.seen);
+    -- a transaction that is still to come here was one of the server that a backup is from
+    WHERE pg_catalog.pg_visible_in_snapshot(v.changed_by, search_settle.seen)
+        OR v.changed_by >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
     RETURN oeventdb_internal.search_acknowledge(v_ids, v_versions);
 END
 $function$;
