@@ -276,15 +276,41 @@ $procedure$;
 CALL oeventdb_internal.link_ticket_texts();
 
 -- Of live codes that read the same in one event the oldest is the code; the others are marked. What is written until the
--- rule is on is marked without a look at the others, which another transaction may be writing.
+-- rule is on is marked without a look at the others, which another transaction may be writing, and looked at once more.
+CREATE TABLE IF NOT EXISTS oeventdb_internal.discount_codes_meanwhile (id bigint PRIMARY KEY);
+
 CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_meanwhile() RETURNS trigger
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    NEW.is_duplicate := NEW.is_duplicate OR TG_OP = 'INSERT'
-        OR (NEW.event_id, pg_catalog.lower(NEW.code)) IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(OLD.code));
+    IF TG_OP = 'INSERT'
+        OR (NEW.event_id, pg_catalog.lower(NEW.code)) IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(OLD.code))
+    THEN
+        NEW.is_duplicate := true;
+        INSERT INTO oeventdb_internal.discount_codes_meanwhile (id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION oeventdb_internal.look_at_discount_codes_again() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_id bigint;
+BEGIN
+    FOR v_id IN SELECT m.id FROM oeventdb_internal.discount_codes_meanwhile AS m ORDER BY m.id LOOP
+        BEGIN
+            UPDATE public.discount_codes AS c SET is_duplicate = false WHERE c.id = v_id;
+        EXCEPTION WHEN unique_violation OR check_violation THEN
+            -- it reads like another, or breaks another rule, too, and stays as it is until somebody writes it again
+            NULL;
+        END;
+        DELETE FROM oeventdb_internal.discount_codes_meanwhile AS m WHERE m.id = v_id;
+    END LOOP;
 END
 $function$;
 
@@ -1012,28 +1038,13 @@ Errors: OE404 no such order; OE400 order_identifier NULL or blank.';
 REVOKE ALL ON FUNCTION oeventdb.order_tickets(text) FROM PUBLIC;
 -- <<<
 
--- The rule is on from here; of what was written meanwhile the mark stays on those only that have a twin.
+-- The rule is on from the end of this; most of what was written meanwhile is looked at before anybody has to wait.
+SELECT oeventdb_internal.look_at_discount_codes_again();
+
 DO $$
-DECLARE
-    v_id bigint;
 BEGIN
     DROP TRIGGER IF EXISTS discount_code_meanwhile ON public.discount_codes;
-    -- begun again after this, the trigger below leaves every mark as it is
-    FOR v_id IN
-        SELECT c.id FROM public.discount_codes AS c
-        WHERE c.is_duplicate AND NOT EXISTS (
-            SELECT FROM public.discount_codes AS t
-            WHERE t.event_id = c.event_id AND pg_catalog.lower(t.code) = pg_catalog.lower(c.code)
-                AND t.deleted_at IS NULL AND (NOT t.is_duplicate OR t.id < c.id)
-        )
-    LOOP
-        BEGIN
-            UPDATE public.discount_codes AS c SET is_duplicate = false WHERE c.id = v_id;
-        EXCEPTION WHEN check_violation THEN
-            -- it breaks another rule, too, and stays as it is until somebody writes it again
-            NULL;
-        END;
-    END LOOP;
+    PERFORM oeventdb_internal.look_at_discount_codes_again();
     CREATE OR REPLACE TRIGGER discount_code_definition
         BEFORE INSERT OR UPDATE OF code, event_id, type, value, used_for, is_duplicate ON public.discount_codes
         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_definition();
@@ -1045,3 +1056,7 @@ END
 $$;
 
 DROP FUNCTION IF EXISTS oeventdb_internal.discount_code_meanwhile();
+
+DROP FUNCTION IF EXISTS oeventdb_internal.look_at_discount_codes_again();
+
+DROP TABLE IF EXISTS oeventdb_internal.discount_codes_meanwhile;

