@@ -41,10 +41,11 @@ def building_alias(index: str) -> str:
 
 @dataclass(frozen=True)
 class Index:
-    """An index of the cluster: its aliases, and whether a reindex for this alias made it."""
+    """An index of the cluster: its aliases, those of our two it is behind, and whether a reindex for them made it."""
 
     name: str
     aliases: frozenset[str]
+    behind: frozenset[str]
     ours: bool
 
 
@@ -77,7 +78,8 @@ class Indices:
     def _index(self, name: str, found: dict[str, Any]) -> Index:
         meta = found.get("mappings", {}).get("_meta", {}).get("oeventdb", {})
         ours = bool(self._name.fullmatch(name)) and meta.get("alias") == self.alias
-        return Index(name, frozenset(found.get("aliases", {})), ours)
+        aliases = frozenset(found.get("aliases", {}))
+        return Index(name, aliases, aliases & {self.alias, public_alias(self.alias)}, ours)
 
     def live(self) -> list[Index]:
         """Return the indices behind the alias; refuse a place that is taken by something else.
@@ -123,18 +125,14 @@ class Indices:
 
     def _refuse_to_show(self, index: str) -> None:
         """Refuse a new index that a template of the cluster has put behind one of the aliases."""
-        shown = next((self._live_aliases(i) for i in self.found(patience=PATIENCE) if i.name == index), set())
-        if shown:
-            self.remove(index)
-            raise SearchUnavailable(
-                f"an index template gives a new index the alias {min(shown)}, so that it would be searched "
-                "half-built; nothing was changed",
-                hint="take the alias out of the template",
-            )
-
-    def _live_aliases(self, index: Index) -> set[str]:
-        """Return those of our two aliases that an index is behind."""
-        return {self.alias, public_alias(self.alias)} & index.aliases
+        for found in self.found(patience=PATIENCE):
+            if found.name == index and found.behind:
+                self.remove(index)
+                raise SearchUnavailable(
+                    f"an index template gives a new index the alias {min(found.behind)}, so that it would be "
+                    "searched half-built; nothing was changed",
+                    hint="take the alias out of the template",
+                )
 
     def finish(self, index: str, definition: Definition) -> int:
         """Give a built index its lasting settings, make it visible; return its document count."""
@@ -179,11 +177,11 @@ class Indices:
             if other.name == self.alias:
                 actions.append({"remove_index": {"index": other.name}})
             elif other.name == index:
-                in_place = len(self._live_aliases(other)) == 2 and building_alias(index) not in other.aliases
+                in_place = len(other.behind) == 2 and building_alias(index) not in other.aliases
             else:
                 actions += [
                     {"remove": {"index": other.name, "alias": name, "must_exist": True}}
-                    for name in sorted(self._live_aliases(other))
+                    for name in sorted(other.behind)
                 ]
         if in_place and not actions:
             return []
@@ -199,14 +197,14 @@ class Indices:
         left = [
             index.name
             for index in self.found(patience=PATIENCE)
-            if index.ours and building_alias(index.name) in index.aliases and not self._live_aliases(index)
+            if index.ours and building_alias(index.name) in index.aliases and not index.behind
         ]
         return [name for name in left if self.remove(name)]
 
     def discard(self, index: str) -> None:
         """Remove an index whose build has failed, unless it went live after all."""
         for found in self.found(patience=_SOON):
-            if found.name == index and not self._live_aliases(found):
+            if found.name == index and not found.behind:
                 self.remove(index, patience=_SOON)
 
     def remove_old(self, index: str, keep: int) -> list[str]:
@@ -219,7 +217,7 @@ class Indices:
         old = [
             other.name
             for other in found
-            if other.ours and other.name != index and not self._live_aliases(other) and other.aliases <= known
+            if other.ours and other.name != index and not other.behind and other.aliases <= known
         ]
         return [name for name in old[: max(len(old) - keep, 0)] if self.remove(name)]
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+
+from oeventdb import schema
 
 CLIENTS = 6
 
@@ -51,6 +54,28 @@ SELECT setval(pg_get_serial_sequence(t, 'id'), 1000000) FROM unnest(
 
 RULES = ("OE", "23")
 """What a client may meet: a rule's own error, or a constraint."""
+
+
+def seed(connection: psycopg.Connection, rows: int) -> None:
+    """Fill the legacy tables: so many holders and feedbacks, and 200 codes of which many read the same."""
+    psycopg.ClientCursor(connection).execute(SEED, {"rows": rows})
+
+
+def migrate_beside(
+    dsn: str, work: Callable[[str, int, list[str]], None], *, clients: int, to: str
+) -> list[str]:
+    """Migrate while clients do their work, and wait for its end; return how each of its pieces ended.
+
+    `work` gets the DSN, the number of the client and the list for what it says.
+    """
+    ended: list[str] = []
+    threads = [threading.Thread(target=work, args=[dsn, client, ended]) for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    schema.migrate(dsn, to=to)
+    for thread in threads:
+        thread.join()
+    return ended
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 from oeventdb import schema
 from oeventdb.demo.loading import LOADING_ORDER
 from tests.legacy import digest
-from tests.migrations.live_clients import CLIENTS, SEED, Client
+from tests.migrations.live_clients import CLIENTS, Client, seed
 from tests.procedures import invariants
 
 ROWS = 3000
@@ -25,7 +25,7 @@ BEFORE_THE_TEXTS_GO = "0009"
 def busy(legacy: str) -> str:
     """Return the DSN of a legacy database with some thousand rows."""
     with psycopg.connect(legacy, autocommit=True) as connection:
-        psycopg.ClientCursor(connection).execute(SEED, {"rows": ROWS})
+        seed(connection, ROWS)
     return legacy
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
 
 import psycopg
 import pytest
 
 from oeventdb import schema
-from tests.migrations.live_clients import SEED
+from tests.migrations.live_clients import migrate_beside, seed
 
 EVENTS = 3
 TEXTS = 5
@@ -24,7 +23,9 @@ WHERE is_duplicate <> has_twin AND NOT (id <= 200 AND is_duplicate)
 """
 """An old one that was marked at first keeps its mark, even if the other changes."""
 
-LEFT_BEHIND = "SELECT proname FROM pg_proc WHERE proname LIKE 'discount_code_meanwhile' OR proname LIKE 'look_at_discount%'"
+LEFT_BEHIND = (
+    "SELECT proname FROM pg_proc WHERE proname IN ('discount_code_meanwhile', 'look_at_discount_codes_again')"
+)
 
 
 def write(connection: psycopg.Connection, event: int | None, code: str) -> None:
@@ -39,7 +40,7 @@ def write(connection: psycopg.Connection, event: int | None, code: str) -> None:
 def busy(legacy: str) -> str:
     """Return the DSN of a legacy database in which many codes read the same."""
     with psycopg.connect(legacy, autocommit=True) as connection:
-        psycopg.ClientCursor(connection).execute(SEED, {"rows": 100})
+        seed(connection, 100)
     return legacy
 
 
@@ -88,13 +89,7 @@ def repeat(dsn: str, client: int, ended: list[str]) -> None:
 
 
 def test_clients_that_write_the_same_codes_all_the_while(busy: str) -> None:
-    ended: list[str] = []
-    threads = [threading.Thread(target=repeat, args=[busy, client, ended]) for client in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    schema.migrate(busy, to="0006")
-    for thread in threads:
-        thread.join()
+    ended = migrate_beside(busy, repeat, clients=CLIENTS, to="0006")
     assert ended.count("done") > 100
     assert set(ended) <= {"done", "23505", "40P01"}
     with psycopg.connect(busy) as connection:

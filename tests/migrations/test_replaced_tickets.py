@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 
 import psycopg
 
-from oeventdb import schema
-from tests.migrations.live_clients import SEED
+from tests.migrations.live_clients import migrate_beside, seed
 from tests.procedures import invariants
 
 CLIENTS = 3
@@ -45,16 +43,8 @@ def replace(dsn: str, client: int, ended: list[str]) -> None:
 
 def test_the_books_of_a_ticket_that_came_back_are_right(legacy: str) -> None:
     with psycopg.connect(legacy, autocommit=True) as connection:
-        psycopg.ClientCursor(connection).execute(SEED, {"rows": 3000})
-        ended: list[str] = []
-        threads = [
-            threading.Thread(target=replace, args=[legacy, client, ended]) for client in range(CLIENTS)
-        ]
-        for thread in threads:
-            thread.start()
-        schema.migrate(legacy, to="0005")
-        for thread in threads:
-            thread.join()
+        seed(connection, 3000)
+        ended = migrate_beside(legacy, replace, clients=CLIENTS, to="0005")
         assert ended.count("done") > 100
         assert set(ended) <= {"done", "OE101", "23503", "40P01"}
         assert invariants.broken(connection) == []

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from oeventdb import schema
-from tests.migrations.live_clients import SEED
+from tests.migrations.live_clients import seed
 
 CLIENTS = 4
 PATIENCE = 90
@@ -48,7 +48,7 @@ def restless(legacy: str) -> Iterator[str]:
             connection.execute(loop.encode())
 
     with psycopg.connect(legacy, autocommit=True) as connection:
-        psycopg.ClientCursor(connection).execute(SEED, {"rows": 3000})
+        seed(connection, 3000)
         connection.execute("CREATE TABLE going_on AS SELECT true")
         threads = [threading.Thread(target=write) for _ in range(CLIENTS)]
         for thread in threads:
