@@ -33,15 +33,21 @@ BEGIN
         WHERE f.ticket_id = shrink_ticket.ticket_id
             AND f.place = oeventdb_internal.admission_place(v_holder.admission_no);
     END LOOP;
-    -- and so may be what others have given back meanwhile
-    PERFORM oeventdb_internal.drop_free_admissions(shrink_ticket.ticket_id, shrink_ticket.quantity);
+    -- waits for whoever holds one of them, and is refused by the foreign key if somebody goes on holding it
     DELETE FROM oeventdb_internal.admissions AS a
     WHERE a.ticket_id = shrink_ticket.ticket_id AND a.admission_no > shrink_ticket.quantity;
+    -- what was given back meanwhile; only now, when nothing more can be: who takes one of them waits for this transaction
+    DELETE FROM oeventdb_internal.free_admissions AS f
+    WHERE f.ctid = ANY (ARRAY(
+        SELECT b.ctid FROM oeventdb_internal.free_admissions AS b
+        WHERE b.ticket_id = shrink_ticket.ticket_id AND b.admission_no > shrink_ticket.quantity
+        FOR UPDATE NOWAIT
+    ));
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) IS
 'Takes the admissions beyond quantity off a ticket; their holders get lower numbers. Raises OE000 when none is free for one of them at this moment,
-55P03 when others are writing one of them: the caller undoes what was done, waits and tries again.';
+55P03 when others are writing one of them, 23503 when somebody has taken one meanwhile: the caller undoes what was done, waits and tries again.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) FROM PUBLIC;

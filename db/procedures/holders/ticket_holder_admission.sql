@@ -54,6 +54,11 @@ BEGIN
     END IF;
 
     IF v_is_known THEN
+        -- locked, so that it is still there when the id is looked at: if it is being deleted, this one needs an admission
+        PERFORM FROM public.ticket_holders AS h WHERE h.id = NEW.id FOR NO KEY UPDATE;
+        v_is_known := FOUND;
+    END IF;
+    IF v_is_known THEN
         -- the id refuses this row, or makes an update of it (ON CONFLICT): what was taken for it would be nobody's
         RETURN NEW;
     ELSIF NEW.ticket_id IS NULL OR NOT oeventdb_internal.order_is_live(v_status) THEN

@@ -176,6 +176,41 @@ def test_a_holder_that_is_there_already_takes_no_second_admission(
     assert invariants.broken(rules) == []
 
 
+@pytest.mark.parametrize("chosen", [None, 1, 3])
+@pytest.mark.parametrize("action", ["", " ON CONFLICT (id) DO NOTHING", " ON CONFLICT (id)" + UPDATED])
+def test_a_holder_that_was_being_deleted_is_written_again_with_an_admission(
+    stage: Stage, setup: Session, chosen: int | None, action: str
+) -> None:
+    event = samples.event(setup.connection)
+    ticket = samples.ticket(setup.connection, event, quantity=3)
+    one = holder(setup.connection, ticket, admission_no=1)
+    leaving, writer = stage.session(), stage.session()
+    leaving.begin()
+    leaving.run("DELETE FROM ticket_holders WHERE id = %s", [one])
+    writing = writer.start(KNOWN + action, [one, ticket, chosen])
+    stage.blocked(writer, writing, by=leaving)
+    leaving.commit()
+    assert outcome(writing) == "done"
+    assert number(setup.connection, one) == chosen or chosen is None
+    assert setup.run("SELECT held, available FROM oeventdb.ticket_availability(%s)", [event]) == [(1, 2)]
+    assert invariants.broken(setup.connection) == []
+
+
+def test_two_upserts_of_a_holder_do_not_lock_each_other_out(stage: Stage, setup: Session) -> None:
+    event = samples.event(setup.connection)
+    ticket = samples.ticket(setup.connection, event, quantity=3)
+    one = holder(setup.connection, ticket, admission_no=1)
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run(KNOWN + " ON CONFLICT (id)" + UPDATED, [one, ticket, 2])
+    upserting = second.start(KNOWN + " ON CONFLICT (id)" + UPDATED, [one, ticket, 3])
+    stage.blocked(second, upserting, by=first)
+    first.commit()
+    assert outcome(upserting) == "done"
+    assert number(setup.connection, one) == 3
+    assert invariants.broken(setup.connection) == []
+
+
 def test_an_admission_that_an_upsert_lost_to_another_is_put_back_on_sale(
     stage: Stage, setup: Session
 ) -> None:

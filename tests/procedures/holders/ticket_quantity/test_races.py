@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests import samples
+from tests.procedures import invariants
 from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, outcome
 
 BUY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, 'Ada', 'Lovelace')"
 MANY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) SELECT %s, 'A', 'B' FROM generate_series(1, %s)"
 CHOOSE = "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, %s, 'A', 'B')"
+LOOK_AT = (
+    "SELECT FROM oeventdb_internal.free_admissions WHERE ticket_id = %s AND admission_no = %s FOR UPDATE"
+)
 LOWER = "UPDATE tickets SET quantity = %s WHERE id = %s"
 DELETE = "DELETE FROM tickets WHERE id = %s"
 TRY_AGAIN = "40001"
@@ -187,3 +191,69 @@ def test_lowering_waits_for_a_holder_who_is_being_written(
     first, second = two(stage, READ_COMMITTED)
     first.run("UPDATE ticket_holders SET email = 'a@example.org' WHERE ticket_id = %s", [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
+
+
+class Lowering:
+    """A quantity that is lowered to 1 while admission 3 is given back, taken by another and perhaps given back again."""
+
+    def __init__(self, stage: Stage, setup: Session, event: int) -> None:
+        self._stage = stage
+        self.ticket = samples.ticket(setup.connection, event, quantity=3)
+        setup.run(CHOOSE, [self.ticket, 3])
+        browser, office = stage.session(), stage.session()
+        self.buyer = stage.session()
+        browser.begin()
+        browser.run(LOOK_AT, [self.ticket, 2])
+        self._office, self.running = office, office.start(LOWER, [1, self.ticket])
+        stage.blocked(office, self.running, by=browser)
+        # the office has not seen this admission free, and will not see who takes it
+        setup.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [self.ticket])
+        self.buyer.begin()
+        self._browser = browser
+
+    def goes_on(self, by: Session) -> None:
+        """Who looked at admission 2 leaves it, and the office waits for another."""
+        self._browser.rollback()
+        self._stage.blocked(self._office, self.running, by=by)
+
+
+def test_lowering_gives_a_lower_number_to_who_took_one_meanwhile(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    lowering = Lowering(stage, setup, event)
+    lowering.buyer.run(CHOOSE, [lowering.ticket, 3])
+    lowering.goes_on(by=lowering.buyer)
+    lowering.buyer.commit()
+    assert outcome(lowering.running) == "done"
+    assert setup.run("SELECT admission_no FROM ticket_holders WHERE ticket_id = %s", [lowering.ticket]) == [
+        (1,)
+    ]
+    assert invariants.broken(setup.connection) == []
+
+
+def test_lowering_takes_off_sale_what_is_given_back_meanwhile(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    lowering = Lowering(stage, setup, event)
+    lowering.buyer.run(CHOOSE, [lowering.ticket, 3])
+    lowering.goes_on(by=lowering.buyer)
+    lowering.buyer.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [lowering.ticket])
+    lowering.buyer.commit()
+    assert outcome(lowering.running) == "done"
+    assert invariants.broken(setup.connection) == []
+
+
+def test_lowering_and_a_buyer_who_has_not_got_so_far_do_not_wait_for_each_other(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    lowering, organizer = Lowering(stage, setup, event), stage.session()
+    organizer.begin()
+    organizer.run("SELECT FROM events WHERE id = %s FOR UPDATE", [event])
+    buying = lowering.buyer.start(CHOOSE, [lowering.ticket, 3])
+    stage.blocked(lowering.buyer, buying, by=organizer)
+    lowering.goes_on(by=lowering.buyer)
+    organizer.commit()
+    assert outcome(buying) == "done"
+    lowering.buyer.commit()
+    assert outcome(lowering.running) == "done"
+    assert invariants.broken(setup.connection) == []
