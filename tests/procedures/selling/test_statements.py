@@ -34,8 +34,11 @@ KINDS = [
 ]
 REFUSED = ("OE", "23", "0A")
 """The classes of SQLSTATE by which a rule refuses."""
-OVERTAKEN = {"40001", "40P01", "55P03"}
-"""What a statement past the functions may meet among others, and is told to try again."""
+OVERTAKEN = {"40001", "40P01", "55P03", "21000"}
+"""What a statement past the functions may meet among others, and is told to try again.
+
+21000: REPEATABLE READ goes on showing an order that has gone, beside the one inserted under its id since.
+"""
 
 
 class Shops:
