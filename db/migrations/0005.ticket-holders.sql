@@ -969,6 +969,8 @@ BEGIN
         TRUNCATE oeventdb_internal.free_admissions, oeventdb_internal.admission_ranges;
         RETURN NULL;
     END IF;
+    -- what others have given back since the snapshot of this transaction it could not see: it must fail
+    PERFORM FROM public.ticket_holders AS h WHERE h.ticket_id = OLD.id AND h.admission_no IS NOT NULL FOR KEY SHARE;
     DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
     DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
     RETURN NULL;
@@ -991,6 +993,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id) THEN
+        -- one statement may delete a ticket and write it again, and no foreign key minds
+        RAISE EXCEPTION 'ticket % has holders and cannot be deleted', NEW.id
+            USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
+                  CONSTRAINT = 'ticket_holders_ticket';
+    END IF;
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
         AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id AND h.event_id = OLD.event_id)
     THEN
@@ -1000,6 +1008,8 @@ BEGIN
                   CONSTRAINT = 'ticket_holders_admission';
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
+        -- what others have given back since the snapshot of this transaction, under the old id, it could not see: it must fail
+        PERFORM FROM public.ticket_holders AS h WHERE h.ticket_id = OLD.id AND h.admission_no IS NOT NULL FOR KEY SHARE;
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
         UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
     END IF;
@@ -1017,7 +1027,8 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_quantity() IS
 'Trigger of public.tickets: gives the ticket as many admissions as its quantity. Raises OE104 below what is held,
-foreign_key_violation, in the name of ticket_holders_admission, when a ticket with holders would change its event.';
+foreign_key_violation when a ticket with holders would change its event (in the name of ticket_holders_admission) or be replaced by another with its
+id (ticket_holders_ticket).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_quantity() FROM PUBLIC;
 -- <<<

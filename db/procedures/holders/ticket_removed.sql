@@ -10,6 +10,8 @@ BEGIN
         TRUNCATE oeventdb_internal.free_admissions, oeventdb_internal.admission_ranges;
         RETURN NULL;
     END IF;
+    -- what others have given back since the snapshot of this transaction it could not see: it must fail
+    PERFORM FROM public.ticket_holders AS h WHERE h.ticket_id = OLD.id AND h.admission_no IS NOT NULL FOR KEY SHARE;
     DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
     DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
     RETURN NULL;

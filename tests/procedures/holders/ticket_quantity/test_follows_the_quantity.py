@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from oeventdb import CapacityBelowHeld, InvalidArgument, SoldOut
@@ -11,8 +12,6 @@ from tests import samples
 from tests.procedures import invariants
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tests.procedures.conftest import Refusal
 
 SELL = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) SELECT %s, 'A', 'B' FROM generate_series(1, %s)"
@@ -51,6 +50,20 @@ def test_a_ticket_takes_its_admissions_along_to_another_id(rules: psycopg.Connec
     rules.execute("UPDATE tickets SET id = %s, quantity = 3000 WHERE id = %s", [ticket + 1_000_000, ticket])
     assert invariants.broken(rules) == []
     rules.execute(SELL, [ticket + 1_000_000, 1100])
+    assert invariants.broken(rules) == []
+
+
+def test_a_ticket_with_holders_is_not_replaced_by_another_with_its_id(rules: psycopg.Connection) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=3)
+    replace = (
+        "WITH gone AS (DELETE FROM tickets WHERE id = %s RETURNING *) INSERT INTO tickets SELECT * FROM gone"
+    )
+    rules.execute(SELL, [ticket, 1])
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="has holders"), rules.transaction():
+        rules.execute(replace, [ticket])
+    assert invariants.broken(rules) == []
+    rules.execute("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
+    rules.execute(replace, [ticket])
     assert invariants.broken(rules) == []
 
 

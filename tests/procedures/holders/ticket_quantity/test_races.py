@@ -257,3 +257,19 @@ def test_lowering_and_a_buyer_who_has_not_got_so_far_do_not_wait_for_each_other(
     lowering.buyer.commit()
     assert outcome(lowering.running) == "done"
     assert invariants.broken(setup.connection) == []
+
+
+@levels
+@pytest.mark.parametrize("statement", ["UPDATE tickets SET id = id + 1000000 WHERE id = %s", DELETE])
+def test_an_admission_just_given_back_goes_along_with_its_ticket(
+    stage: Stage, setup: Session, event: int, level: str, statement: str
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=3)
+    setup.run(BUY, [ticket])
+    first, second = two(stage, level)
+    first.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
+    first.commit()
+    ended = outcome(second.start(statement, [ticket]))
+    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    assert ended == ("done" if level == READ_COMMITTED else TRY_AGAIN)
+    assert invariants.broken(setup.connection) == []
