@@ -32,8 +32,8 @@ KINDS = [
     [statement.format(**PLACES) for statement in kind.rstrip(";\n").split(";\n")]
     for kind in Path(__file__).with_name("statements.sql").read_text().split("\n\n")[1:]
 ]
-REFUSED = ("OE", "23", "0A")
-"""The classes of SQLSTATE by which a rule refuses."""
+REFUSED = ("OE", "23", "0A", "27")
+"""The classes of SQLSTATE by which a rule refuses, or PostgreSQL a row that one statement writes twice (27)."""
 OVERTAKEN = {"40001", "40P01", "55P03", "21000"}
 """What a statement past the functions may meet among others, and is told to try again.
 
