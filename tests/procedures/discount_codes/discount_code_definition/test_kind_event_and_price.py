@@ -8,7 +8,15 @@ import pytest
 
 from oeventdb import DiscountCodeDefinition, DiscountCodeWrongKind, Error, NotFound, WrongEvent
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, outcome
+from tests.procedures.sessions import (
+    LEVELS,
+    READ_COMMITTED,
+    REPEATABLE_READ,
+    SERIALIZABLE,
+    Session,
+    Stage,
+    outcome,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -187,6 +195,37 @@ def test_raising_the_amount_and_lowering_the_price_exclude_each_other(
     ended = outcome(running)
     assert ended == ("done" if first_ends == "ROLLBACK" else "OE205")
     second.run("COMMIT" if ended == "done" else "ROLLBACK")
+
+
+@pytest.mark.parametrize("level", [REPEATABLE_READ, SERIALIZABLE])
+@pytest.mark.parametrize("amount_first", [True, False])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "UPDATE tickets SET price = 10 WHERE id = %(ticket)s",
+        "UPDATE tickets SET discount_code_id = %(code)s WHERE id = %(cheap)s",
+        "INSERT INTO tickets (id, name, event_id, price, discount_code_id, type, sales_starts_at, sales_ends_at)"
+        " SELECT id + 1000000, name || '!', event_id, 5, %(code)s, type, sales_starts_at, sales_ends_at FROM tickets"
+        " WHERE id = %(cheap)s",
+    ],
+    ids=["cheaper", "attached", "new"],
+)
+def test_an_amount_is_not_raised_above_a_price_that_is_of_after_the_snapshot(
+    stage: Stage, setup: Session, level: str, amount_first: bool, other: str
+) -> None:
+    event = samples.event(setup.connection)
+    code = samples.discount_code(setup.connection, event, type="amount", value=5)
+    values = {
+        "code": code,
+        "ticket": samples.ticket(setup.connection, event, price=20, discount_code_id=code),
+        "cheap": samples.ticket(setup.connection, event, price=10),
+    }
+    raise_it = "UPDATE discount_codes SET value = 15 WHERE id = %(code)s"
+    late = stage.session()
+    late.begin(level)
+    setup.run(raise_it if amount_first else other, values)
+    assert outcome(late.start(other if amount_first else raise_it, values)) == "40001"
+    late.rollback()
 
 
 def test_an_events_own_code_must_exist(rules: psycopg.Connection, refused: Refusal) -> None:
