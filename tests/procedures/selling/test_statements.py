@@ -39,6 +39,8 @@ OVERTAKEN = {"40001", "40P01", "55P03", "21000"}
 
 21000: REPEATABLE READ goes on showing an order that has gone, beside the one inserted under its id since.
 """
+GIVEN_UP = "new multixact has more than one updating member"
+"""What PostgreSQL says (XX000) when, rarely, it loses track of who is changing a row; nothing is written then."""
 
 
 class Shops:
@@ -113,7 +115,7 @@ def test_the_books_are_right_after_many_at_once(stage: Stage, setup: Session, se
             session.run(chance.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]))
         except psycopg.Error as error:
             session.rollback()
-            return str(error.sqlstate)
+            return "40001" if GIVEN_UP in str(error) else str(error.sqlstate)
         return "done"
 
     ended = crowd(stage, sessions=6, turns=30, turn=write, seed=seed)
