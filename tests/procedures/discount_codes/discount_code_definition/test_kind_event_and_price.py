@@ -204,9 +204,11 @@ def test_raising_the_amount_and_lowering_the_price_exclude_each_other(
     [
         "UPDATE tickets SET price = 10 WHERE id = %(ticket)s",
         "UPDATE tickets SET discount_code_id = %(code)s WHERE id = %(cheap)s",
-        "INSERT INTO tickets (id, name, event_id, price, discount_code_id, type, sales_starts_at, sales_ends_at)"
-        " SELECT id + 1000000, name || '!', event_id, 5, %(code)s, type, sales_starts_at, sales_ends_at FROM tickets"
-        " WHERE id = %(cheap)s",
+        (
+            "INSERT INTO tickets (id, name, event_id, price, discount_code_id, type, sales_starts_at, sales_ends_at)"
+            " SELECT id + 1000000, name || '!', event_id, 5, %(code)s, type, sales_starts_at, sales_ends_at FROM tickets"
+            " WHERE id = %(cheap)s"
+        ),
     ],
     ids=["cheaper", "attached", "new"],
 )

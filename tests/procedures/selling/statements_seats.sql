@@ -1,4 +1,4 @@
--- What test_statements.py draws from. {order} and {holder} are some order and some holder of the shops.
+-- What test_statements.py draws from: orders, holders and tickets. {order} and the like are some order of the shops.
 
 -- functions
 SELECT oeventdb.place_order(%(event)s, %(lines)s, 'ada@example.org', %(discount)s, %(access)s);
