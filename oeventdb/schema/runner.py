@@ -12,6 +12,7 @@ can each be run again, so that it goes on from anywhere by running all of them a
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 from oeventdb.schema import grants, ledger, preconditions, scripts
 from oeventdb.schema.lock import UpgradeLock
-from oeventdb.schema.worker import Worker
+from oeventdb.schema.worker import NotUnique, Worker
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
     from oeventdb.schema.scripts import Migration, Script
     from oeventdb.schema.watch import ReportProgress
 
+_LOG = logging.getLogger(__name__)
+
 PATIENCE = 600.0
 """Seconds to wait for another upgrader, and for the locks of one statement."""
+
+_TRIES = 3
+"""How often a migration goes through its statements when others write again what it has just made unique."""
 
 
 def _silent(task: str, done: int, total: int | None) -> None:
@@ -153,7 +159,14 @@ def _apply(worker: Worker, migration: Migration) -> None:
         return
     started = time.monotonic()
     done = _begin(worker, migration)
-    _step_through(worker, migration.id, migration.apply, after=done)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            _step_through(worker, migration.id, migration.apply, after=done)
+            break
+        except NotUnique as error:
+            if not tries_left:
+                raise
+            _LOG.info("%s: going through %s again", error, migration.id)
     seconds = time.monotonic() - started
     worker.transaction(lambda c: ledger.mark_finished(c, migration, seconds), what=migration.id)
 

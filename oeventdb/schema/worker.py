@@ -62,6 +62,10 @@ class MigrationFailed(OperationError):
     """A statement of a migration failed; what it had begun is undone or can be run again."""
 
 
+class NotUnique(MigrationFailed):
+    """Somebody has just written again what the migration had made unique."""
+
+
 class Worker:
     """The connection that runs the statements of migrations, one after the other.
 
@@ -228,4 +232,5 @@ def _failed(what: str, error: psycopg.Error) -> OperationError:
         # PostgreSQL would have it dropped along
         message += f": {'; '.join(error.diag.message_detail.splitlines())}"
         hint = "drop or change what depends on it and run the command again"
-    return MigrationFailed(f"{what} failed: {message} ({error.sqlstate})", hint=hint)
+    failure = NotUnique if isinstance(error, errors.UniqueViolation) else MigrationFailed
+    return failure(f"{what} failed: {message} ({error.sqlstate})", hint=hint)
