@@ -638,6 +638,10 @@ BEGIN
     NEW.is_duplicate := OLD.is_duplicate
         AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
+        IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
+            -- an older snapshot would not show the tickets that were attached, or became cheaper, since
+            PERFORM oeventdb_internal.require_read_committed('the amount of a code is raised');
+        END IF;
         PERFORM oeventdb_internal.refuse_amount(NEW.id, NEW.value::numeric, t.id, t.price::numeric)
         FROM public.tickets AS t
         WHERE t.discount_code_id = NEW.id AND COALESCE(t.price, 0) < NEW.value;
@@ -647,7 +651,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.discount_code_definition() IS
-'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket.';
+'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket,
+feature_not_supported when it is raised under REPEATABLE READ or SERIALIZABLE.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.discount_code_definition() FROM PUBLIC;
 -- <<<
@@ -662,16 +667,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_code public.discount_codes;
-    v_written boolean;
 BEGIN
-    -- once a transaction written, not only locked: the amount must not be raised, nor this price lowered, behind the other's back, and who
-    -- raises it with an older snapshot, which does not show this ticket, must fail
-    SELECT c.xmin = pg_catalog.pg_current_xact_id()::xid INTO v_written FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id;
-    IF v_written THEN
-        SELECT c.* INTO v_code FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id;
-    ELSE
-        UPDATE public.discount_codes AS c SET code = c.code WHERE c.id = NEW.discount_code_id RETURNING c.* INTO v_code;
-    END IF;
+    -- locked: the amount must not be raised, nor this price lowered, behind the other's back
+    SELECT c.* INTO v_code FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id FOR SHARE;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('discount_code', NEW.discount_code_id);
     ELSIF v_code.used_for <> 'ticket' THEN

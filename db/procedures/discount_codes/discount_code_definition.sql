@@ -22,6 +22,10 @@ BEGIN
     NEW.is_duplicate := OLD.is_duplicate
         AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
+        IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
+            -- an older snapshot would not show the tickets that were attached, or became cheaper, since
+            PERFORM oeventdb_internal.require_read_committed('the amount of a code is raised');
+        END IF;
         PERFORM oeventdb_internal.refuse_amount(NEW.id, NEW.value::numeric, t.id, t.price::numeric)
         FROM public.tickets AS t
         WHERE t.discount_code_id = NEW.id AND COALESCE(t.price, 0) < NEW.value;
@@ -31,6 +35,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.discount_code_definition() IS
-'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket.';
+'Trigger of public.discount_codes. Raises OE201 when used_for changes, OE205 when an amount would exceed the price of a covered ticket,
+feature_not_supported when it is raised under REPEATABLE READ or SERIALIZABLE.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.discount_code_definition() FROM PUBLIC;

@@ -7,16 +7,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_code public.discount_codes;
-    v_written boolean;
 BEGIN
-    -- once a transaction written, not only locked: the amount must not be raised, nor this price lowered, behind the other's back, and who
-    -- raises it with an older snapshot, which does not show this ticket, must fail
-    SELECT c.xmin = pg_catalog.pg_current_xact_id()::xid INTO v_written FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id;
-    IF v_written THEN
-        SELECT c.* INTO v_code FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id;
-    ELSE
-        UPDATE public.discount_codes AS c SET code = c.code WHERE c.id = NEW.discount_code_id RETURNING c.* INTO v_code;
-    END IF;
+    -- locked: the amount must not be raised, nor this price lowered, behind the other's back
+    SELECT c.* INTO v_code FROM public.discount_codes AS c WHERE c.id = NEW.discount_code_id FOR SHARE;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('discount_code', NEW.discount_code_id);
     ELSIF v_code.used_for <> 'ticket' THEN

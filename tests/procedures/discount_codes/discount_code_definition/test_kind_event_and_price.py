@@ -198,36 +198,36 @@ def test_raising_the_amount_and_lowering_the_price_exclude_each_other(
 
 
 @pytest.mark.parametrize("level", [REPEATABLE_READ, SERIALIZABLE])
-@pytest.mark.parametrize("amount_first", [True, False])
-@pytest.mark.parametrize(
-    "other",
-    [
-        "UPDATE tickets SET price = 10 WHERE id = %(ticket)s",
-        "UPDATE tickets SET discount_code_id = %(code)s WHERE id = %(cheap)s",
-        (
-            "INSERT INTO tickets (id, name, event_id, price, discount_code_id, type, sales_starts_at, sales_ends_at)"
-            " SELECT id + 1000000, name || '!', event_id, 5, %(code)s, type, sales_starts_at, sales_ends_at FROM tickets"
-            " WHERE id = %(cheap)s"
-        ),
-    ],
-    ids=["cheaper", "attached", "new"],
-)
-def test_an_amount_is_not_raised_above_a_price_that_is_of_after_the_snapshot(
-    stage: Stage, setup: Session, level: str, amount_first: bool, other: str
+def test_an_amount_is_raised_only_where_all_prices_can_be_seen(
+    stage: Stage, setup: Session, level: str
 ) -> None:
     event = samples.event(setup.connection)
     code = samples.discount_code(setup.connection, event, type="amount", value=5)
-    values = {
-        "code": code,
-        "ticket": samples.ticket(setup.connection, event, price=20, discount_code_id=code),
-        "cheap": samples.ticket(setup.connection, event, price=10),
-    }
-    raise_it = "UPDATE discount_codes SET value = 15 WHERE id = %(code)s"
-    late = stage.session()
-    late.begin(level)
-    setup.run(raise_it if amount_first else other, values)
-    assert outcome(late.start(other if amount_first else raise_it, values)) == "40001"
-    late.rollback()
+    percent = samples.discount_code(setup.connection, event, type="percent", value=5)
+    office = stage.session()
+    for statement, values, ended in (
+        ("UPDATE discount_codes SET value = 6 WHERE id = %s", [code], "0A000"),
+        ("UPDATE discount_codes SET type = 'amount' WHERE id = %s", [percent], "0A000"),
+        ("UPDATE discount_codes SET value = 4 WHERE id = %s", [code], "done"),
+        ("UPDATE discount_codes SET value = 90 WHERE id = %s", [percent], "done"),
+    ):
+        office.begin(level)
+        assert outcome(office.start(statement, values)) == ended
+        office.rollback()
+
+
+def test_a_ticket_of_an_old_code_that_breaks_the_rules_may_be_written(rules: psycopg.Connection) -> None:
+    event = samples.event(rules)
+    code = samples.discount_code(rules, event)
+    with rules.transaction(force_rollback=True):
+        rules.execute("ALTER TABLE discount_codes DROP CONSTRAINT discount_codes_value")
+        rules.execute("UPDATE discount_codes SET value = 150 WHERE id = %s", [code])
+        rules.execute(
+            "ALTER TABLE discount_codes ADD CONSTRAINT discount_codes_value CHECK (value <= 100) NOT VALID"
+        )
+        ticket = samples.ticket(rules, event)
+        rules.execute(ATTACH, [code, ticket])
+        rules.execute("UPDATE tickets SET price = 30 WHERE id = %s", [ticket])
 
 
 def test_an_events_own_code_must_exist(rules: psycopg.Connection, refused: Refusal) -> None:
