@@ -11,25 +11,10 @@ COMMENT ON COLUMN public.discount_codes.is_duplicate IS
 
 ALTER TABLE public.access_codes ADD COLUMN IF NOT EXISTS deleted_at timestamptz;
 
-ALTER TABLE public.tickets
-    ADD COLUMN IF NOT EXISTS discount_code_id bigint,
-    ADD COLUMN IF NOT EXISTS discount_code_used_for varchar NOT NULL DEFAULT 'ticket';
-
-COMMENT ON COLUMN public.tickets.discount_code_id IS
-'The discount code that covers the ticket, at most one; of the same event and of kind ticket.';
-
-COMMENT ON COLUMN public.tickets.discount_code_used_for IS
-'Always ticket: part of the foreign key that no code of another kind can satisfy.';
-
 -- Indexes for the keys and the lists.
 SELECT oeventdb_internal.drop_unfinished_index('discount_codes_kind');
 
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_kind ON public.discount_codes (id, event_id, used_for);
-
-SELECT oeventdb_internal.drop_unfinished_index('tickets_discount_code_id');
-
-CREATE INDEX CONCURRENTLY IF NOT EXISTS tickets_discount_code_id
-    ON public.tickets (discount_code_id) WHERE discount_code_id IS NOT NULL;
 
 SELECT oeventdb_internal.drop_unfinished_index('orders_tickets_ticket_id');
 
@@ -54,7 +39,10 @@ DECLARE
     v_old record;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_discount_code') THEN
+        -- with the columns: nobody can write a link before it is checked
         ALTER TABLE public.tickets
+            ADD COLUMN IF NOT EXISTS discount_code_id bigint,
+            ADD COLUMN IF NOT EXISTS discount_code_used_for varchar NOT NULL DEFAULT 'ticket',
             ADD CONSTRAINT tickets_discount_code_kind CHECK (discount_code_used_for = 'ticket') NOT VALID,
             ADD CONSTRAINT tickets_discount_code_event CHECK (discount_code_id IS NULL OR event_id IS NOT NULL) NOT VALID,
             ADD CONSTRAINT tickets_discount_code FOREIGN KEY (discount_code_id, event_id, discount_code_used_for)
@@ -73,6 +61,17 @@ BEGIN
     END IF;
 END
 $$;
+
+COMMENT ON COLUMN public.tickets.discount_code_id IS
+'The discount code that covers the ticket, at most one; of the same event and of kind ticket.';
+
+COMMENT ON COLUMN public.tickets.discount_code_used_for IS
+'Always ticket: part of the foreign key that no code of another kind can satisfy.';
+
+SELECT oeventdb_internal.drop_unfinished_index('tickets_discount_code_id');
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS tickets_discount_code_id
+    ON public.tickets (discount_code_id) WHERE discount_code_id IS NOT NULL;
 
 ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code_kind;
 

@@ -75,6 +75,23 @@ def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
         assert client.execute(LEFT_BEHIND).fetchall() == []
 
 
+def test_no_link_to_a_code_of_another_event_is_written_between_any_two_statements(busy: str) -> None:
+    ended: list[str] = []
+    with psycopg.connect(busy, autocommit=True) as client:
+
+        def link(task: str, done: int, total: int | None) -> None:
+            del done, total
+            if task.startswith("0006"):
+                try:
+                    client.execute("UPDATE tickets SET discount_code_id = 1 WHERE id = 2")
+                    ended.append("done")
+                except psycopg.Error as error:
+                    ended.append(str(error.sqlstate))
+
+        schema.migrate(busy, progress=link)
+    assert set(ended) == {"42703", "23503", "OE105"}
+
+
 def repeat(dsn: str, client: int, ended: list[str]) -> None:
     """Write codes of few texts until the rule is on."""
     chance = random.Random(client)
