@@ -97,8 +97,11 @@ def _remove_index(place: Stage) -> None:
 def _own_database(server: str, name: str) -> Iterator[str]:
     """Create a database for the duration of the block."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         try:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
             yield make_conninfo(server, dbname=name)
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            # it may be there although an interrupt came before the server said so
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )

@@ -131,7 +131,10 @@ def test_a_named_server_that_does_not_answer_is_said_at_once(
     assert demo_databases(postgres) == []
 
 
-def test_an_interrupted_demo_takes_its_database_away(postgres: Postgres, elasticsearch: str) -> None:
+@pytest.mark.parametrize("pause", [0, 0.05], ids=["just made", "in use"])
+def test_an_interrupted_demo_takes_its_database_away(
+    postgres: Postgres, elasticsearch: str, pause: float
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -148,7 +151,7 @@ def test_an_interrupted_demo_takes_its_database_away(postgres: Postgres, elastic
         while not demo_databases(postgres):
             assert time.monotonic() < deadline
             assert process.poll() is None
-            time.sleep(0.05)
+            time.sleep(pause)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     finally:
