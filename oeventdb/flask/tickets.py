@@ -59,8 +59,10 @@ def of_access_code(asked: Asked, code: str) -> Response:
 def of_order(asked: Asked, identifier: str) -> Response:
     """The tickets of an order; the hidden ones for its buyer and those who manage the event."""
     found = reads.order(asked.connection, identifier)
-    is_buyer = found is not None and asked.user is not None and found["user_id"] == asked.user.id
-    shown = is_buyer or (found is not None and asked.manages(found["event_id"]))
+    if found is None:
+        raise unknown("order", identifier, parameter="identifier")
+    is_buyer = asked.user is not None and found["user_id"] == asked.user.id
+    shown = is_buyer or asked.manages(found["event_id"])
     arguments = {"order_identifier": identifier}
     return collection(asked, functions.ORDER_TICKETS, arguments, hidden_too=shown, related=_OF_SOME)
 

@@ -103,6 +103,7 @@ def test_the_document(api: Api, scene: Scene) -> None:
         "/v1/access-codes/999999/tickets",
         "/v1/access-codes/1'%20OR%20'1'='1/tickets",
         "/v1/orders/nothing/tickets",
+        "/v1/orders/%0B/tickets",
         "/v1/events/999999/feedback/summary",
     ],
 )
