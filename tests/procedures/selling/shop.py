@@ -10,6 +10,8 @@ from tests import samples
 from tests.procedures import invariants
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     import psycopg
 
     from oeventdb.rows import Order
@@ -47,12 +49,19 @@ def line(ticket: int, quantity: int = 1, **more: Any) -> dict[str, Any]:
 
 def broken(connection: psycopg.Connection[Any]) -> list[Any]:
     """Everything in the database that breaks an invariant of selling; empty is as it must be."""
-    found: list[Any] = invariants.broken(connection)
-    for rule in rules():
-        if rule.name in AUDITED:
-            found += [(rule.name, *row) for row in connection.execute(rule.query.encode()).fetchall()]
+    found: list[Any] = [*invariants.broken(connection), *audited(connection, AUDITED)]
     found += [("history", *row) for row in connection.execute(_HISTORY).fetchall()]
     return found
+
+
+def audited(connection: psycopg.Connection[Any], names: Container[str]) -> list[Any]:
+    """Every key that these rules of db/audit find."""
+    return [
+        (rule.name, *row)
+        for rule in rules()
+        if rule.name in names
+        for row in connection.execute(rule.query.encode()).fetchall()
+    ]
 
 
 class Shop:

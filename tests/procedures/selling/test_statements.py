@@ -16,10 +16,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from oeventdb.schema.audit import rules as audited
 from tests import samples
 from tests.procedures.selling.model import DEAD
-from tests.procedures.selling.shop import Shop, broken, line
+from tests.procedures.selling.shop import Shop, audited, broken, line
 from tests.procedures.sessions import LEVELS, crowd
 
 if TYPE_CHECKING:
@@ -106,10 +105,7 @@ class Shops:
 def faults(connection: psycopg.Connection[Any]) -> list[Any]:
     """What is wrong in the books; an order may have lines of a ticket that has gone to another event since."""
     found = [fault for fault in broken(connection) if fault[0] != "order_of_other_event"]
-    for rule in audited():
-        if rule.name in DEFINITIONS:
-            found += [(rule.name, *row) for row in connection.execute(rule.query.encode()).fetchall()]
-    return found
+    return [*found, *audited(connection, DEFINITIONS)]
 
 
 def outcome(connection: psycopg.Connection[Any], statement: str, values: dict[str, Any], undo: bool) -> str:

@@ -208,21 +208,19 @@ class Lowering:
         self._stage = stage
         self.ticket = samples.ticket(setup.connection, event, quantity=3)
         setup.run(CHOOSE, [self.ticket, 3])
-        browser, office = stage.session(), stage.session()
-        self.buyer = stage.session()
-        browser.begin()
-        browser.run(LOOK_AT, [self.ticket, 2])
-        self._office, self.running = office, office.start(LOWER, [1, self.ticket])
-        stage.blocked(office, self.running, by=browser)
+        self._browser, self._office, self.buyer = (stage.session() for _ in range(3))
+        self._browser.begin()
+        self._browser.run(LOOK_AT, [self.ticket, 2])
+        self.running = self._office.start(LOWER, [1, self.ticket])
+        stage.blocked(self._office, self.running, by=self._browser)
         # the office has not seen this admission free, and will not see who takes it
         setup.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [self.ticket])
         self.buyer.begin()
-        self._browser = browser
 
-    def goes_on(self, by: Session) -> None:
-        """Who looked at admission 2 leaves it, and the office waits for another."""
+    def goes_on(self) -> None:
+        """Who looked at admission 2 leaves it, and the office waits for the buyer."""
         self._browser.rollback()
-        self._stage.blocked(self._office, self.running, by=by)
+        self._stage.blocked(self._office, self.running, by=self.buyer)
 
 
 def test_lowering_gives_a_lower_number_to_who_took_one_meanwhile(
@@ -230,7 +228,7 @@ def test_lowering_gives_a_lower_number_to_who_took_one_meanwhile(
 ) -> None:
     lowering = Lowering(stage, setup, event)
     lowering.buyer.run(CHOOSE, [lowering.ticket, 3])
-    lowering.goes_on(by=lowering.buyer)
+    lowering.goes_on()
     lowering.buyer.commit()
     assert outcome(lowering.running) == "done"
     assert setup.run("SELECT admission_no FROM ticket_holders WHERE ticket_id = %s", [lowering.ticket]) == [
@@ -244,7 +242,7 @@ def test_lowering_takes_off_sale_what_is_given_back_meanwhile(
 ) -> None:
     lowering = Lowering(stage, setup, event)
     lowering.buyer.run(CHOOSE, [lowering.ticket, 3])
-    lowering.goes_on(by=lowering.buyer)
+    lowering.goes_on()
     lowering.buyer.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [lowering.ticket])
     lowering.buyer.commit()
     assert outcome(lowering.running) == "done"
@@ -259,7 +257,7 @@ def test_lowering_and_a_buyer_who_has_not_got_so_far_do_not_wait_for_each_other(
     organizer.run("SELECT FROM events WHERE id = %s FOR UPDATE", [event])
     buying = lowering.buyer.start(CHOOSE, [lowering.ticket, 3])
     stage.blocked(lowering.buyer, buying, by=organizer)
-    lowering.goes_on(by=lowering.buyer)
+    lowering.goes_on()
     organizer.commit()
     assert outcome(buying) == "done"
     lowering.buyer.commit()
