@@ -29,6 +29,7 @@ SEARCHING = (
     "tests/docs/test_tutorial.py",
     "tests/examples/test_start.py",
     "tests/search/",
+    "tests/servers/test_docker.py",
     "tests/servers/test_found_elasticsearch.py",
 )
 """The tests that need Elasticsearch."""
@@ -49,6 +50,17 @@ class _Scheduling(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "elasticsearch" if nodeid.startswith(SEARCHING) else super()._split_scope(nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that would start a second Elasticsearch, in another worker."""
+    astray = {
+        item.nodeid.partition("::")[0]
+        for item in items
+        if "search_server" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(SEARCHING)
+    }
+    if astray:
+        raise pytest.UsageError(f"add to SEARCHING in tests/conftest.py: {', '.join(sorted(astray))}")
 
 
 @pytest.hookimpl(optionalhook=True)

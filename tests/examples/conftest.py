@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from psycopg_pool import ConnectionPool
 from werkzeug.serving import make_server
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 20_000
 """Milliseconds after which a page has failed; everything is waited for, nothing takes so long."""
+
+expect.set_options(timeout=PATIENCE)
 
 PEOPLE = {"Ada": 1, "Alan": 2, "Grace": 3}
 
@@ -136,6 +138,12 @@ def visit(browser: Browser, url: str, *, name: str | None = None) -> Page:
         context.request.post(urljoin(url, "/sign-in"), form=form, max_redirects=0)
     page.goto(url)
     return page
+
+
+def follow(step: Locator) -> None:
+    """Click on what leads to another page, and wait until that has loaded with its scripts."""
+    with step.page.expect_navigation():
+        step.click()
 
 
 def _fail(error: Exception) -> None:

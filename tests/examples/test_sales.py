@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.examples.conftest import Shop, buy, visit
+from tests.examples.conftest import Shop, buy, follow, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,8 +29,8 @@ def event(shop: Shop) -> str:
 def test_the_organizer_sees_what_was_sold_and_when(browser: Browser, event: str) -> None:
     buyer = visit(browser, event, name="Ada")
     buy(buyer, 2, "Workshop")
-    buyer.get_by_role("link", name="Pay now").click()
-    buyer.get_by_role("button", name="Pay €40.00").click()
+    follow(buyer.get_by_role("link", name="Pay now"))
+    follow(buyer.get_by_role("button", name="Pay €40.00"))
     buyer.goto(event)
     buy(buyer, 3, "Conference")
 
@@ -57,6 +57,6 @@ def test_a_stranger_is_refused(browser: Browser, event: str) -> None:
 
 def test_who_is_not_signed_in_is_asked_to(browser: Browser, event: str) -> None:
     page = visit(browser, f"{event}/sales")
-    page.get_by_role("button", name="Grace", exact=True).click()
+    follow(page.get_by_role("button", name="Grace", exact=True))
     assert page.url == f"{event}/sales"
     assert page.locator(".chart").count() == 1

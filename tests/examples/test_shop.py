@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests import samples
-from tests.examples.conftest import PATIENCE, Shop, buy, choose, open_browser, press_buy, visit
+from tests.examples.conftest import PATIENCE, Shop, buy, choose, follow, open_browser, press_buy, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
-
-expect.set_options(timeout=PATIENCE)
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -51,8 +49,8 @@ def test_an_order_is_paid(shop: Shop, browser: Browser) -> None:
     event, url = shop.event(Workshop=5)
     page = visit(browser, url, name="Ada")
     buy(page, 2, "Workshop")
-    page.get_by_role("link", name="Pay now").click()
-    page.get_by_role("button", name="Pay €40.00").click()
+    follow(page.get_by_role("link", name="Pay now"))
+    follow(page.get_by_role("button", name="Pay €40.00"))
     expect(page.locator(".note")).to_contain_text("Complete")
     assert page.locator("main button").count() == 0
     assert shop.orders(event) == [("completed", "ada@example.org")]
@@ -64,8 +62,8 @@ def test_an_order_is_given_back_and_others_may_have_its_seats(shop: Shop, browse
     page = visit(browser, url, name="Ada")
     buy(page, 2, "Workshop")
     expect_left(onlooker, "Workshop", "Sold out")
-    page.get_by_role("link", name="Pay now").click()
-    page.get_by_role("button", name="Give the tickets back").click()
+    follow(page.get_by_role("link", name="Pay now"))
+    follow(page.get_by_role("button", name="Give the tickets back"))
     expect(page.locator(".note")).to_contain_text("cancelled")
     expect_left(onlooker, "Workshop", "2 of 2 left")
     assert shop.orders(event) == [("cancelled", "ada@example.org")]
@@ -135,7 +133,7 @@ def test_a_hidden_ticket_is_seen_and_sold_with_its_access_code_only(shop: Shop, 
     assert str(hidden) not in page.request.get(f"{url}/availability").json()
 
     page.get_by_label("Access code").fill("backdoor")
-    page.get_by_role("button", name="Show").click()
+    follow(page.get_by_role("button", name="Show"))
     assert "Complete" in buy(page, 1, "Speaker")
     assert shop.orders(event) == [("completed", "ada@example.org")]
 
@@ -151,8 +149,8 @@ def test_a_discount_code_that_is_not_known_is_refused_in_words(shop: Shop, brows
 def test_who_is_not_signed_in_is_asked_to_and_comes_back(shop: Shop, browser: Browser) -> None:
     _, url = shop.event(Workshop=5)
     page = visit(browser, url)
-    page.get_by_role("link", name="Sign in to buy").click()
-    page.get_by_role("button", name="Ada", exact=True).click()
+    follow(page.get_by_role("link", name="Sign in to buy"))
+    follow(page.get_by_role("button", name="Ada", exact=True))
     assert page.url == url
     assert UUID.search(buy(page, 1, "Workshop"))
 
