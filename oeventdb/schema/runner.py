@@ -184,7 +184,7 @@ def _begin(worker: Worker, migration: Migration) -> int:
         for statement in first:
             connection.execute(statement.text.encode())
 
-    worker.transaction(begin, what=_numbered(migration.id, 1, migration.apply))
+    worker.transaction(begin, what=_numbered(migration.id, migration.apply, 1, 1))
     return len(first)
 
 
@@ -216,11 +216,12 @@ def _execute_all(worker: Worker, connection: psycopg.Connection[TupleRow], what:
 
 def _step_through(worker: Worker, what: str, script: Script, *, after: int = 0) -> None:
     total = len(script.statements)
-    for number, statement in enumerate(script.statements[after:], after):
-        worker.report(what, number, total)
-        worker.step(statement, what=_numbered(what, number + 1, script))
+    for before, step in script.steps(after=after):
+        worker.report(what, before, total)
+        worker.step(step, what=_numbered(what, script, before + 1, before + len(step)))
     worker.report(what, total, total)
 
 
-def _numbered(what: str, number: int, script: Script) -> str:
-    return f"{what}, statement {number} of {len(script.statements)}"
+def _numbered(what: str, script: Script, first: int, last: int) -> str:
+    numbers = f"statement {first}" if first == last else f"statements {first} to {last}"
+    return f"{what}, {numbers} of {len(script.statements)}"

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from yoyo import exceptions, read_migrations
@@ -40,6 +41,7 @@ _ALONE = re.compile(
     r"(CALL|VACUUM|CREATE (UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY"
     r"|REINDEX .*\bCONCURRENTLY|ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY)\b"
 )
+_OF_FUNCTIONS = re.compile(r"(CREATE OR REPLACE|COMMENT ON|REVOKE ALL ON|DROP) (FUNCTION|PROCEDURE)\b")
 _SESSION = re.compile(
     r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE|EXECUTE|LISTEN"
     r"|UNLISTEN|DISCARD|RESET|DEALLOCATE|DECLARE|LOAD|SET (?!CONSTRAINTS)|COPY .* FROM STDIN)\b"
@@ -73,6 +75,11 @@ class Statement:
         return _ALONE.match(self.code) is not None
 
     @property
+    def is_of_functions(self) -> bool:
+        """Whether it defines or drops a function: it locks no table, so others can come after it before the commit."""
+        return _OF_FUNCTIONS.match(self.code) is not None
+
+    @property
     def new_index(self) -> str | None:
         """The schema-qualified name of the index that is created concurrently, if one is."""
         found = _NEW_INDEX.search(self.text) if self.runs_alone else None
@@ -88,6 +95,14 @@ class Script:
     transactional: bool
     depends: frozenset[str]
     statements: tuple[Statement, ...]
+
+    def steps(self, *, after: int = 0) -> Iterator[tuple[int, tuple[Statement, ...]]]:
+        """Yield what is committed at once, with the number of statements before it: one, or neighbours of functions only."""
+        while after < len(self.statements):
+            rest = self.statements[after:]
+            step = tuple(takewhile(lambda statement: statement.is_of_functions, rest)) or rest[:1]
+            yield after, step
+            after += len(step)
 
     @property
     def summary(self) -> str:

@@ -11,7 +11,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -40,6 +40,8 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
     "IntervalStyle": "postgres",
+    # rows that a policy hides would be passed over silently; so it is an error
+    "row_security": "off",
     "search_path": "",
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
@@ -139,15 +141,16 @@ class Worker:
 
         self._persist(attempt, None, what, keeps_waiting=keeps_waiting)
 
-    def step(self, statement: Statement, *, what: str) -> None:
-        """Run a statement that can be repeated: in its own transaction where it may be in one."""
+    def step(self, statements: Sequence[Statement], *, what: str) -> None:
+        """Run statements that can be repeated, in one transaction; the only one may be one that runs in none."""
+        statement = statements[0]
         if not statement.runs_alone:
-            self.transaction(lambda c: _send(c, statement), what=what)
+            self.transaction(lambda c: _send(c, statements), what=what)
             return
 
         def attempt() -> None:
             self._drop_invalid(statement.new_index)
-            _send(self._connection, statement)
+            _send(self._connection, statements)
 
         self._persist(attempt, statement, what)
 
@@ -214,8 +217,9 @@ class Worker:
         )
 
 
-def _send(connection: psycopg.Connection[TupleRow], statement: Statement) -> None:
-    connection.execute(statement.text.encode())
+def _send(connection: psycopg.Connection[TupleRow], statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        connection.execute(statement.text.encode())
 
 
 def _escaped(value: str) -> str:

@@ -48,6 +48,26 @@ def test_bodies_come_through_byte_for_byte(files: Toys) -> None:
     assert migration.apply.summary == "Says why."
 
 
+def test_neighbours_that_concern_functions_only_are_one_step(files: Toys) -> None:
+    statements = [
+        "CREATE TABLE public.a (id int);",
+        FUNCTION.replace("CREATE", "CREATE OR REPLACE"),
+        "COMMENT ON FUNCTION public.f() IS 'f';",
+        "REVOKE ALL ON FUNCTION public.f() FROM PUBLIC;",
+        "COMMENT ON TABLE public.a IS 'a';",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON public.a (id);",
+        "DROP FUNCTION IF EXISTS public.f;",
+        "CALL public.p();",
+        "DROP PROCEDURE IF EXISTS public.p;",
+    ]
+    files.add("0001.steps", "-- transactional: false\n" + "\n".join(statements))
+    (migration,) = load(files.directory)
+    whole = [(before, len(step)) for before, step in migration.apply.steps()]
+    assert whole == [(0, 1), (1, 3), (4, 1), (5, 1), (6, 1), (7, 1), (8, 1)]
+    rest = [(before, len(step)) for before, step in migration.apply.steps(after=2)]
+    assert rest == [(2, 2), *whole[2:]]
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -209,8 +209,12 @@ def stops(*, undone: bool = False, some: int = 1) -> list[Point]:
     for migration in schema.load()[1:]:
         script = migration.rollback if undone else migration.apply
         task = f"rollback of {migration.id}" if undone else migration.id
-        dull = [bool(ONLY_DEFINES.match(s.code)) and not EVERY_KILL for s in script.statements]
-        found += [(task, n) for n, is_dull in enumerate([*dull, False]) if not is_dull]
+        if script.transactional:
+            steps = [(n, statement) for n, statement in enumerate(script.statements)]
+        else:
+            steps = [(before, first) for before, (first, *_) in script.steps()]
+        found += [(task, n) for n, first in steps if EVERY_KILL or not ONLY_DEFINES.match(first.code)]
+        found.append((task, len(script.statements)))
     return found[::some]
 
 

@@ -9,6 +9,7 @@ from psycopg.conninfo import make_conninfo
 from oeventdb import schema
 from oeventdb.demo.loading import load
 from oeventdb.errors import Refused
+from oeventdb.schema import MigrationFailed
 from tests.legacy.generator import Size, generate
 from tests.roles import Roles
 
@@ -25,6 +26,21 @@ def test_an_ordinary_owner_does_everything(owned: str, roles: Roles) -> None:
             assert schema.grant(connection, kind, roles.create(kind)) != []
     schema.rollback(owned, to="0001")
     assert schema.migrate(owned)
+
+
+def test_rows_that_a_policy_hides_from_the_owner_are_not_passed_over(owned: str) -> None:
+    schema.migrate(owned, to="0001")
+    with psycopg.connect(owned, autocommit=True) as connection:
+        load(connection, generate(2, Size(events=10, holders=50, feedback=50)))
+        connection.execute("ALTER TABLE feedback ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+        assert connection.execute("TABLE feedback").fetchall() == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            schema.audit(connection)
+        with pytest.raises(MigrationFailed, match="row-level security") as refused:
+            schema.migrate(owned)
+        assert "NO FORCE ROW LEVEL SECURITY" in str(refused.value.hint)
+        connection.execute("ALTER TABLE feedback NO FORCE ROW LEVEL SECURITY")
+        assert schema.migrate(owned)
 
 
 @pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
