@@ -39,11 +39,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the bin directory of an environment with nothing but the wheel and what it requires."""
     directory = tmp_path_factory.mktemp("environment")
-    _run(sys.executable, "-m", "venv", directory, cwd=directory)
+    _run(sys.executable, "-m", "venv", "--without-pip", directory, cwd=directory)
     programs = directory / "bin"
-    _run(
-        programs / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", wheel, cwd=directory
-    )
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--disable-pip-version-check")
+    _run(*pip, "install", "-q", wheel, cwd=directory)
     return programs
 
 

@@ -37,6 +37,9 @@ expect.set_options(timeout=PATIENCE)
 
 PEOPLE = {"Ada": 1, "Alan": 2, "Grace": 3}
 
+_PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
+"""The first has no window around a page to draw: it takes an eighth of the others' processor time."""
+
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -103,9 +106,9 @@ def shop(postgres: Postgres, databases: Databases, migrated_template: str) -> It
 @contextmanager
 def open_browser() -> Iterator[Browser]:
     """A headless Chromium with a profile of its own; each thread needs one."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
-        missing(OperationError("no browser", hint="on Debian: apt-get install chromium"))
+        missing(OperationError("no browser", hint=f"on Debian: apt-get install {_PROGRAMS[0]}"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
         yield browser
