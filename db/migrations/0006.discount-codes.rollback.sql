@@ -70,6 +70,10 @@ DROP FUNCTION oeventdb_internal.refuse_amount(bigint, numeric, bigint, numeric);
 DROP FUNCTION oeventdb_internal.require_discount_code(bigint);
 -- <<<
 
+-- >>> db/procedures/internal/require_ids.sql
+DROP FUNCTION oeventdb_internal.require_ids(text, bigint[]);
+-- <<<
+
 -- >>> db/procedures/internal/require_choice.sql
 DROP FUNCTION oeventdb_internal.require_choice(text, text, text[]);
 -- <<<

@@ -448,6 +448,35 @@ COMMENT ON FUNCTION oeventdb_internal.require_choice(text, text, text[]) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.require_choice(text, text, text[]) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/require_ids.sql
+-- A list of ids is a plain list without gaps: NULL is no id, and in an array of arrays none would be looked for.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_ids(
+    argument text,
+    ids bigint[]
+) RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_wrong text := CASE
+        WHEN require_ids.ids IS NULL THEN 'is NULL'
+        WHEN pg_catalog.array_ndims(require_ids.ids) > 1 THEN 'is an array of arrays'
+        WHEN pg_catalog.array_position(require_ids.ids, NULL) IS NOT NULL THEN 'contains NULL'
+    END;
+BEGIN
+    IF v_wrong IS NOT NULL THEN
+        PERFORM oeventdb_internal.refuse_argument(require_ids.argument, v_wrong);
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_ids(text, bigint[]) IS
+'Raises OE400 for a list of ids that is NULL, contains NULL or has more than one dimension.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_ids(text, bigint[]) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/require_discount_code.sql
 -- A function that works on one discount code starts by making sure that the code exists.
 CREATE OR REPLACE FUNCTION oeventdb_internal.require_discount_code(
@@ -734,11 +763,7 @@ DECLARE
     v_code public.discount_codes;
 BEGIN
     PERFORM oeventdb_internal.require_discount_code(replace_discount_code_tickets.discount_code_id);
-    IF replace_discount_code_tickets.ticket_ids IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is NULL');
-    ELSIF pg_catalog.array_position(replace_discount_code_tickets.ticket_ids, NULL) IS NOT NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'contains NULL');
-    END IF;
+    PERFORM oeventdb_internal.require_ids('ticket_ids', replace_discount_code_tickets.ticket_ids);
 
     -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
     UPDATE public.discount_codes AS c SET is_active = c.is_active
@@ -792,11 +817,8 @@ BEGIN
     PERFORM oeventdb_internal.require_choice('used_for', create_discount_code.used_for, ARRAY['ticket', 'event']);
     IF create_discount_code.value IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('value', 'is NULL');
-    ELSIF create_discount_code.ticket_ids IS NULL
-        OR pg_catalog.array_position(create_discount_code.ticket_ids, NULL) IS NOT NULL
-    THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is or contains NULL');
     END IF;
+    PERFORM oeventdb_internal.require_ids('ticket_ids', create_discount_code.ticket_ids);
 
     BEGIN
         INSERT INTO public.discount_codes AS c (

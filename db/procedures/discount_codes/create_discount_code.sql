@@ -28,11 +28,8 @@ BEGIN
     PERFORM oeventdb_internal.require_choice('used_for', create_discount_code.used_for, ARRAY['ticket', 'event']);
     IF create_discount_code.value IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('value', 'is NULL');
-    ELSIF create_discount_code.ticket_ids IS NULL
-        OR pg_catalog.array_position(create_discount_code.ticket_ids, NULL) IS NOT NULL
-    THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is or contains NULL');
     END IF;
+    PERFORM oeventdb_internal.require_ids('ticket_ids', create_discount_code.ticket_ids);
 
     BEGIN
         INSERT INTO public.discount_codes AS c (

@@ -12,11 +12,7 @@ DECLARE
     v_code public.discount_codes;
 BEGIN
     PERFORM oeventdb_internal.require_discount_code(replace_discount_code_tickets.discount_code_id);
-    IF replace_discount_code_tickets.ticket_ids IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'is NULL');
-    ELSIF pg_catalog.array_position(replace_discount_code_tickets.ticket_ids, NULL) IS NOT NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('ticket_ids', 'contains NULL');
-    END IF;
+    PERFORM oeventdb_internal.require_ids('ticket_ids', replace_discount_code_tickets.ticket_ids);
 
     -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
     UPDATE public.discount_codes AS c SET is_active = c.is_active

@@ -78,6 +78,7 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
     ("value", {"value": None}),
     ("ticket_ids", {"ticket_ids": None}),
     ("ticket_ids", {"ticket_ids": [None]}),
+    ("ticket_ids", {"ticket_ids": [[1], [2]]}),
 ]
 
 

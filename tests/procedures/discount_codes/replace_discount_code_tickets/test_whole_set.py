@@ -90,6 +90,8 @@ def test_what_cannot_be_meant_is_refused(rules: psycopg.Connection, refused: Ref
         rules.execute(REPLACE, [code, None])
     with refused(rules, InvalidArgument, argument="ticket_ids", reason="contains NULL"):
         rules.execute(REPLACE, [code, [samples.ticket(rules, event), None]])
+    with refused(rules, InvalidArgument, argument="ticket_ids", reason="is an array of arrays"):
+        rules.execute(REPLACE, [code, [[samples.ticket(rules, event)], [samples.ticket(rules, event)]]])
     with refused(rules, InvalidArgument, argument="discount_code_id"):
         rules.execute(REPLACE, [None, []])
     with refused(rules, NotFound, resource="ticket"):
