@@ -1138,6 +1138,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;
 
 -- >>> db/procedures/holders/release_unheld_admissions.sql
 -- Admissions that nobody holds, and that are not free either, are free again.
+-- Both are looked for by the columns of a key: with no statistics at all that is still a look for each admission, and not at all the others.
 CREATE OR REPLACE FUNCTION oeventdb_internal.release_unheld_admissions() RETURNS void
 LANGUAGE sql
 VOLATILE
@@ -1147,7 +1148,8 @@ AS $function$
     SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
     FROM oeventdb_internal.admissions AS a
     LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
-    LEFT JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+    LEFT JOIN oeventdb_internal.free_admissions AS f
+        ON f.ticket_id = a.ticket_id AND f.place = oeventdb_internal.admission_place(a.admission_no)
     WHERE h.id IS NULL AND f.place IS NULL
 $function$;
 
