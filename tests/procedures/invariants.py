@@ -30,21 +30,20 @@ WHERE c.held > c.quantity OR c.beyond > 0
 
 _NUMBERS = """
 SELECT * FROM (
-SELECT 'held and free' AS fault, h.ticket_id, h.admission_no
-FROM public.ticket_holders AS h
-JOIN oeventdb_internal.free_admissions AS f USING (ticket_id, admission_no)
+SELECT 'held and free' AS fault, twice.* FROM (
+    SELECT ticket_id, admission_no FROM public.ticket_holders
+    INTERSECT SELECT ticket_id, admission_no FROM oeventdb_internal.free_admissions
+) AS twice
 UNION ALL
 SELECT 'opened and unopened', a.ticket_id, a.admission_no
 FROM oeventdb_internal.admissions AS a
 JOIN oeventdb_internal.admission_ranges AS r
   ON r.ticket_id = a.ticket_id AND a.admission_no BETWEEN r.first_no AND r.last_no
 UNION ALL
-SELECT 'free but not opened', f.ticket_id, f.admission_no
-FROM oeventdb_internal.free_admissions AS f
-WHERE NOT EXISTS (
-    SELECT FROM oeventdb_internal.admissions AS a
-    WHERE a.ticket_id = f.ticket_id AND a.admission_no = f.admission_no
-)
+SELECT 'free but not opened', unopened.* FROM (
+    SELECT ticket_id, admission_no FROM oeventdb_internal.free_admissions
+    EXCEPT SELECT ticket_id, admission_no FROM oeventdb_internal.admissions
+) AS unopened
 UNION ALL
 SELECT 'held by a dead order', h.ticket_id, h.admission_no
 FROM public.ticket_holders AS h JOIN public.orders AS o ON o.id = h.order_id
