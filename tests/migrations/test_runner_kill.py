@@ -210,7 +210,7 @@ def stops(*, undone: bool = False, some: int = 1) -> list[Point]:
         script = migration.rollback if undone else migration.apply
         task = f"rollback of {migration.id}" if undone else migration.id
         if script.transactional:
-            steps = [(n, statement) for n, statement in enumerate(script.statements)]
+            steps = list(enumerate(script.statements))
         else:
             steps = [(before, first) for before, (first, *_) in script.steps()]
         found += [(task, n) for n, first in steps if EVERY_KILL or not ONLY_DEFINES.match(first.code)]
