@@ -1138,7 +1138,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;
 
 -- >>> db/procedures/holders/release_unheld_admissions.sql
 -- Admissions that nobody holds, and that are not free either, are free again.
--- Both are looked for by the columns of a key: with no statistics at all that is still a look for each admission, and not at all the others.
+-- Both are looked for by the columns of a key: then even a plan made without statistics reads one row for each admission, not all of them.
 CREATE OR REPLACE FUNCTION oeventdb_internal.release_unheld_admissions() RETURNS void
 LANGUAGE sql
 VOLATILE

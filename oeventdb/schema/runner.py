@@ -22,7 +22,7 @@ from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 from oeventdb.schema import grants, ledger, preconditions, scripts
 from oeventdb.schema.lock import UpgradeLock
-from oeventdb.schema.worker import NotUnique, Worker
+from oeventdb.schema.worker import NotUnique, Worker, send
 
 if TYPE_CHECKING:
     import psycopg
@@ -181,8 +181,7 @@ def _begin(worker: Worker, migration: Migration) -> int:
 
     def begin(connection: psycopg.Connection[TupleRow]) -> None:
         ledger.mark_started(connection, migration)
-        for statement in first:
-            connection.execute(statement.text.encode())
+        send(connection, first)
 
     worker.transaction(begin, what=_numbered(migration.id, migration.apply, 1, 1))
     return len(first)

@@ -142,15 +142,15 @@ class Worker:
         self._persist(attempt, None, what, keeps_waiting=keeps_waiting)
 
     def step(self, statements: Sequence[Statement], *, what: str) -> None:
-        """Run statements that can be repeated, in one transaction; the only one may be one that runs in none."""
+        """Run statements that can be repeated: together in a transaction, or one alone that may not be in any."""
         statement = statements[0]
         if not statement.runs_alone:
-            self.transaction(lambda c: _send(c, statements), what=what)
+            self.transaction(lambda c: send(c, statements), what=what)
             return
 
         def attempt() -> None:
             self._drop_invalid(statement.new_index)
-            _send(self._connection, statements)
+            send(self._connection, statements)
 
         self._persist(attempt, statement, what)
 
@@ -217,7 +217,8 @@ class Worker:
         )
 
 
-def _send(connection: psycopg.Connection[TupleRow], statements: Sequence[Statement]) -> None:
+def send(connection: psycopg.Connection[TupleRow], statements: Sequence[Statement]) -> None:
+    """Run statements, one after the other."""
     for statement in statements:
         connection.execute(statement.text.encode())
 

@@ -1,5 +1,5 @@
 -- Admissions that nobody holds, and that are not free either, are free again.
--- Both are looked for by the columns of a key: with no statistics at all that is still a look for each admission, and not at all the others.
+-- Both are looked for by the columns of a key: then even a plan made without statistics reads one row for each admission, not all of them.
 CREATE OR REPLACE FUNCTION oeventdb_internal.release_unheld_admissions() RETURNS void
 LANGUAGE sql
 VOLATILE
