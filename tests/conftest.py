@@ -16,6 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from oeventdb.errors import OperationError
 from oeventdb.servers.postgres import Postgres, find_postgres
+from tests.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -254,3 +255,17 @@ def db(migrated: str) -> Iterator[psycopg.Connection]:
     """Return an autocommit connection to a fresh migrated database."""
     with psycopg.connect(migrated, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def roles(postgres: Postgres) -> Iterator[Roles]:
+    """Return a maker of roles and of databases they own."""
+    made = Roles(postgres.dsn)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def owned(roles: Roles) -> str:
+    """Return the DSN of an empty database for its owner, an ordinary role."""
+    return roles.database(roles.create("owner"))

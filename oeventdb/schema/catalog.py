@@ -205,6 +205,9 @@ FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
 WHERE e.grantee <> s.owner
 """
 
+# Every name with its schema, no needless quotes, no number rounded.
+_PRINTING = {"search_path": "", "quote_all_identifiers": "off", "extra_float_digits": "1"}
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -221,14 +224,15 @@ class Thing:
 
 
 @contextmanager
-def qualified_names(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
-    """Have PostgreSQL qualify every name it prints, in one transaction or savepoint."""
+def printed_alike(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Have PostgreSQL print names and numbers as it does for everybody else, in one transaction or savepoint."""
+    read = ", ".join(f"pg_catalog.current_setting('{name}')" for name in _PRINTING)
+    change = ", ".join(f"pg_catalog.set_config('{name}', %s, true)" for name in _PRINTING)
     with connection.transaction():
-        row = connection.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
-        setting = "SELECT pg_catalog.set_config('search_path', %s, true)"
-        connection.execute(setting, ("",))
+        before = connection.execute(f"SELECT {read}".encode()).fetchone()
+        connection.execute(f"SELECT {change}".encode(), list(_PRINTING.values()))
         yield
-        connection.execute(setting, row)
+        connection.execute(f"SELECT {change}".encode(), before)
 
 
 def read(
@@ -238,7 +242,7 @@ def read(
     related = (_TABLES, _COLUMNS, _CONSTRAINTS, _TRIGGERS, _INDEXES, _RULES)
     queries = (_SCHEMAS, _FUNCTIONS, _TYPES, *(_OURS + query for query in related))
     found: dict[tuple[str, str], Thing] = {}
-    with qualified_names(connection), connection.cursor(row_factory=dict_row) as cursor:
+    with printed_alike(connection), connection.cursor(row_factory=dict_row) as cursor:
         for query in queries:
             for row in cursor.execute(query.encode(), {"tables": tables}).fetchall():
                 kind, name = str(row.pop("kind")), str(row.pop("object"))
@@ -249,5 +253,5 @@ def read(
 
 def grants(connection: psycopg.Connection[TupleRow]) -> set[tuple[str, str, str]]:
     """Return (object, privilege, role) of what others than the owner may do in our schemas."""
-    with qualified_names(connection):
+    with printed_alike(connection):
         return {(o, p, r) for o, p, r in connection.execute(_ACLS.replace("%%", "%").encode())}

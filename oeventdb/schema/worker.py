@@ -40,6 +40,8 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
     "IntervalStyle": "postgres",
+    # it would be in the definitions of the functions, and in the statements of the journal
+    "quote_all_identifiers": "off",
     # rows that a policy hides would be passed over silently; so it is an error
     "row_security": "off",
     "search_path": "",

@@ -19,7 +19,7 @@ from oeventdb.errors import OperationError, Refused, SearchUnavailable
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
 from oeventdb.search.cluster import PATIENCE, Cluster
-from oeventdb.search.export import BODY_BYTES, Snapshot, without_timeouts
+from oeventdb.search.export import BODY_BYTES, Snapshot, unhindered
 from oeventdb.search.indices import Indices, building_alias
 from oeventdb.search.progress import Report, silent
 from oeventdb.search.replay import Replay
@@ -168,7 +168,7 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
 
     Not by the session: behind a pooler that would outlive the command.
     """
-    without_timeouts(connection)
+    unhindered(connection)
     row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
     if row == (True,):
         raise Refused("a standby may lack what the index has already: reindex from the primary server")

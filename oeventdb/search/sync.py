@@ -16,6 +16,7 @@ from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
+from oeventdb.search.export import unhindered
 from oeventdb.search.indices import Indices
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ _LOOK_AGAIN = 0.5
 
 _LOOK_AGAIN_SOON = 0.1
 """The same where the rest is on its way with another process: when that is done we are."""
-
-_SESSION = """
-SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
-WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
-"""
 
 
 @dataclass
@@ -102,7 +98,7 @@ class Worker:
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             connection = connect(self._dsn, autocommit=True)
-            connection.execute(_SESSION)
+            unhindered(connection, for_session=True)
             connection.execute("SET client_encoding TO 'UTF8'")
             connection.execute(f"LISTEN {_CHANNEL}")
             self._connection = connection

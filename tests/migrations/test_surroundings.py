@@ -324,6 +324,7 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
         ("extra_float_digits", "-10"),
         ("plpgsql.extra_errors", "all"),
         ("plpgsql.variable_conflict", "use_column"),
+        ("quote_all_identifiers", "on"),
         ("standard_conforming_strings", "off"),
         ("statement_timeout", "50ms"),
         ("transform_null_equals", "on"),
@@ -339,6 +340,7 @@ def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str, nam
         connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))
     schema.migrate(dirty, patience=60)
     with schema.connect(dirty) as connection:
+        assert [difference.object for difference in schema.check(connection)] == []
         assert {entry.migration for entry in schema.journal_list(connection)} >= {
             "0003.ratings",
             "0005.ticket-holders",
