@@ -205,8 +205,13 @@ FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
 WHERE e.grantee <> s.owner
 """
 
-# Every name with its schema, no needless quotes, no number rounded.
-_PRINTING = {"search_path": "", "quote_all_identifiers": "off", "extra_float_digits": "1"}
+# Every name with its schema, no needless quotes, no number rounded, intervals as in the manifest.
+_PRINTING = {
+    "search_path": "",
+    "quote_all_identifiers": "off",
+    "extra_float_digits": "1",
+    "IntervalStyle": "postgres",
+}
 
 
 @dataclass(frozen=True)

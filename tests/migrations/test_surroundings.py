@@ -322,6 +322,7 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
         ("default_transaction_isolation", "serializable"),
         ("DateStyle", "SQL, DMY"),
         ("extra_float_digits", "-10"),
+        ("IntervalStyle", "iso_8601"),
         ("plpgsql.extra_errors", "all"),
         ("plpgsql.variable_conflict", "use_column"),
         ("quote_all_identifiers", "on"),
