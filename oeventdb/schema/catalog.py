@@ -188,10 +188,11 @@ WITH acls AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname IN ('oeventdb', 'oeventdb_internal')
     UNION ALL
-    SELECT pg_catalog.format('table %%s.%%s', n.nspname, c.relname), c.relowner, c.relacl
+    SELECT pg_catalog.format('%%s %%s.%%s', CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, n.nspname, c.relname),
+           c.relowner, c.relacl
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND c.relkind IN ('r', 'p', 'v', 'm')
+    WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
     UNION ALL
     SELECT pg_catalog.format('column %%s.%%s.%%s', n.nspname, c.relname, a.attname), c.relowner, a.attacl
     FROM pg_catalog.pg_attribute AS a

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg import sql
 
 from oeventdb.errors import Refused
-from oeventdb.schema import ledger, manifest
+from oeventdb.schema import catalog, ledger, manifest
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,6 +52,15 @@ WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY 
 ORDER BY c.relname, a.attnum
 """
 
+# What the owner's default privileges give on every object that is made, ours as well.
+_DEFAULTS = """
+SELECT e.privilege_type, CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(e.grantee) END
+FROM pg_catalog.pg_default_acl AS d, pg_catalog.aclexplode(d.defaclacl) AS e
+WHERE d.defaclrole IN (
+    SELECT n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname IN ('oeventdb', 'oeventdb_internal')
+)
+"""
+
 _HAS = {
     "schema": "SELECT pg_catalog.has_schema_privilege(%s, %s, %s)",
     "function": "SELECT pg_catalog.has_function_privilege(%s, %s, %s)",
@@ -78,6 +87,14 @@ class Grant:
 
     def statement(self) -> sql.Composed:
         """Return the GRANT."""
+        return sql.SQL("GRANT {} TO {}").format(self._what(), sql.Identifier(self.role))
+
+    def withdrawal(self) -> sql.Composed:
+        """Return the REVOKE; the role may be PUBLIC."""
+        role = sql.SQL("PUBLIC") if self.role == "PUBLIC" else sql.Identifier(self.role)
+        return sql.SQL("REVOKE {} FROM {}").format(self._what(), role)
+
+    def _what(self) -> sql.Composed:
         schema, _, rest = self.name.partition(".")
         name, bracket, arguments = rest.partition("(")
         what: sql.Composable = sql.Identifier(schema, name) if rest else sql.Identifier(schema)
@@ -87,12 +104,7 @@ class Grant:
         privilege: sql.Composable = sql.SQL(self.privilege)
         if self.column:
             privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(self.column))
-        return sql.SQL("GRANT {} ON {} {} TO {}").format(
-            privilege,
-            sql.SQL(on.upper()),
-            what,
-            sql.Identifier(self.role),
-        )
+        return sql.SQL("{} ON {} {}").format(privilege, sql.SQL(on.upper()), what)
 
 
 class Lacking(NamedTuple):
@@ -147,13 +159,28 @@ def _has_table(connection: psycopg.Connection[TupleRow]) -> bool:
 
 
 def regrant(connection: psycopg.Connection[TupleRow]) -> None:
-    """Give every recorded role what a migration added for it; forget roles that are gone."""
+    """Give every recorded role what a migration added for it, and nobody else anything; forget roles that are gone."""
     if _has_table(connection):
         connection.execute(
             "DELETE FROM oeventdb_internal.grants AS g WHERE NOT EXISTS "
             "(SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = g.role_name)"
         )
-        _give(connection, recorded(connection))
+        wanted = recorded(connection)
+        _withdraw_defaults(connection, wanted)
+        _give(connection, wanted)
+
+
+def _withdraw_defaults(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> None:
+    """Take back what ALTER DEFAULT PRIVILEGES has given on objects of ours to roles that are not to have it."""
+    defaults = set(connection.execute(_DEFAULTS).fetchall())
+    if not defaults:
+        return
+    allowed = {(g.object, g.privilege, g.role) for g in wanted}
+    for given in sorted(catalog.grants(connection) - allowed):
+        object_, privilege, role = given
+        target, _, name = object_.partition(" ")
+        if (privilege, role) in defaults and target != "column":
+            connection.execute(Grant(role, privilege, target, name).withdrawal())
 
 
 def recorded(connection: psycopg.Connection[TupleRow]) -> list[Grant]:

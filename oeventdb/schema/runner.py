@@ -79,7 +79,6 @@ def migrate(
             worker.transaction(ledger.bootstrap, what="the ledger")
             for migration in pending:
                 _apply(worker, migration)
-            worker.transaction(grants.regrant, what="the grants")
     return [migration.id for migration in pending]
 
 
@@ -116,7 +115,6 @@ def rollback(
                 if migration.id in halfway and migration.rollback.transactional:
                     _apply(worker, migration)
                 _undo(worker, migration, adopted=migration.id in adopted)
-            worker.transaction(grants.regrant, what="the grants")
     return [migration.id for migration in undoable]
 
 
@@ -154,6 +152,7 @@ def _apply(worker: Worker, migration: Migration) -> None:
         def whole(connection: psycopg.Connection[TupleRow]) -> None:
             _execute_all(worker, connection, migration.id, migration.apply)
             ledger.mark_applied(connection, migration)
+            grants.regrant(connection)
 
         worker.transaction(whole, what=migration.id)
         return
@@ -168,7 +167,12 @@ def _apply(worker: Worker, migration: Migration) -> None:
                 raise
             _LOG.info("%s: going through %s again", error, migration.id)
     seconds = time.monotonic() - started
-    worker.transaction(lambda c: ledger.mark_finished(c, migration, seconds), what=migration.id)
+
+    def finish(connection: psycopg.Connection[TupleRow]) -> None:
+        ledger.mark_finished(connection, migration, seconds)
+        grants.regrant(connection)
+
+    worker.transaction(finish, what=migration.id)
 
 
 def _begin(worker: Worker, migration: Migration) -> int:
@@ -189,20 +193,25 @@ def _begin(worker: Worker, migration: Migration) -> int:
 
 def _undo(worker: Worker, migration: Migration, *, adopted: bool) -> None:
     what = f"rollback of {migration.id}"
+
+    def forget(connection: psycopg.Connection[TupleRow]) -> None:
+        ledger.remove(connection, migration)
+        grants.regrant(connection)
+
     if adopted:
-        worker.transaction(lambda c: ledger.remove(c, migration), what=what)
+        worker.transaction(forget, what=what)
     elif migration.rollback.transactional:
 
         def whole(connection: psycopg.Connection[TupleRow]) -> None:
             _execute_all(worker, connection, what, migration.rollback)
-            ledger.remove(connection, migration)
+            forget(connection)
 
         # the whole of it at once can take long, and is wanted all the same
         worker.transaction(whole, what=what, keeps_waiting=True)
     else:
         worker.transaction(lambda c: ledger.reopen(c, migration), what=what)
         _step_through(worker, what, migration.rollback)
-        worker.transaction(lambda c: ledger.remove(c, migration), what=what)
+        worker.transaction(forget, what=what)
 
 
 def _execute_all(worker: Worker, connection: psycopg.Connection[TupleRow], what: str, script: Script) -> None:

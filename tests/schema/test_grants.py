@@ -248,3 +248,32 @@ def test_the_command_prints_what_it_gave(migrated: str, roles: Roles) -> None:
     again = CliRunner().invoke(main, ["grant", "search", role, "--dsn", migrated])
     assert again.stdout == ""
     assert CliRunner().invoke(main, ["grant", "everything", role, "--dsn", migrated]).exit_code == 2
+
+
+def test_default_privileges_of_the_owner_give_nothing_of_ours_away(owned: str, roles: Roles) -> None:
+    web, search = roles.create("web"), roles.create("search")
+    with psycopg.connect(owned, autocommit=True) as connection:
+        for everything in (
+            "ALL ON TABLES TO {}",
+            "ALL ON SEQUENCES TO {}",
+            "EXECUTE ON FUNCTIONS TO {}",
+            "USAGE ON SCHEMAS TO {}",
+            "SELECT ON TABLES TO PUBLIC",
+        ):
+            connection.execute(
+                sql.SQL("ALTER DEFAULT PRIVILEGES GRANT " + everything).format(sql.Identifier(web))
+            )
+    applied = schema.migrate(owned, to="0004")
+    grant(owned, "search", search)
+    grant(owned, "app", web)
+    applied += schema.migrate(owned)
+    assert len(applied) == len(schema.load())
+    with schema.connect(owned) as connection:
+        assert schema.check(connection) == []
+    with psycopg.connect(roles.login(owned, web), autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM public.events").fetchone() == (0,), "theirs as before"
+        assert connection.execute("SELECT oeventdb.update_rating('4.4')").fetchone() == (Decimal("4.5"),)
+        assert refused(connection, "SELECT FROM oeventdb_internal.journal") == "42501"
+    with psycopg.connect(roles.login(owned, search), autocommit=True) as connection:
+        assert refused(connection, "SELECT FROM oeventdb_internal.journal") == "42501"
+        assert connection.execute("SELECT * FROM oeventdb_internal.search_count()").fetchone() == (0,)
