@@ -41,6 +41,26 @@ WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
 ORDER BY c.relname
 """
 
+_UNFIT = """
+SELECT t.relname, t.why
+FROM (
+    SELECT
+        c.relname,
+        CASE
+            WHEN c.relkind = 'p' THEN 'is partitioned'
+            WHEN c.relpersistence <> 'p' THEN 'is not logged: a crash would empty it'
+            WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid)
+                THEN 'has child tables, whose rows would get past the rules'
+            WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
+                THEN 'is a child of another table'
+        END AS why
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relkind IN ('r', 'p') AND c.relname = ANY (%s)
+) AS t
+WHERE t.why IS NOT NULL
+ORDER BY t.relname
+"""
+
 _ROWS = """
 SELECT c.relname, GREATEST(c.reltuples, 0)::bigint
 FROM pg_catalog.pg_class AS c
@@ -88,7 +108,9 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
             raise Refused(f"the database is {how} already", hint="run `oeventdb status`")
         release = manifest.load()
         live = catalog.read(connection, release.tables)
-        differences = _differences(release, live) + _ownership(connection, release)
+        differences = (
+            _differences(release, live) + _unfit(connection, release) + _ownership(connection, release)
+        )
         if differences:
             raise NotAdoptable(connection.info.dbname, differences)
         ledger.bootstrap(connection)
@@ -102,6 +124,11 @@ def _require_lock(connection: psycopg.Connection[TupleRow]) -> None:
     row = connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (KEY,)).fetchone()
     if not (row and row[0]):
         raise Refused("an upgrader works on this database", hint="wait for it and try again")
+
+
+def _unfit(connection: psycopg.Connection[TupleRow], release: Manifest) -> list[str]:
+    found = connection.execute(_UNFIT, (release.tables,)).fetchall()
+    return [f"table {table} {why}" for table, why in found]
 
 
 def _ownership(connection: psycopg.Connection[TupleRow], release: Manifest) -> list[str]:

@@ -174,6 +174,20 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "ALTER TABLE orders ADD COLUMN own int NOT NULL",
             "column orders.own is NOT NULL without a default",
         ),
+        ("ALTER TABLE feedback SET UNLOGGED", "table feedback is not logged: a crash would empty it"),
+        (
+            "CREATE TABLE holders_of_2015 () INHERITS (ticket_holders)",
+            "table ticket_holders has child tables, whose rows would get past the rules",
+        ),
+        (
+            "CREATE TABLE everything (id integer NOT NULL); ALTER TABLE orders INHERIT everything",
+            "table orders is a child of another table",
+        ),
+        (
+            "DROP TABLE association; CREATE TABLE association (ticket_id integer, ticket_tag_id integer)"
+            " PARTITION BY LIST (ticket_id)",
+            "table association is partitioned",
+        ),
     ],
 )
 def test_what_differs_is_refused_by_name(fresh: str, statement: str, difference: str) -> None:
