@@ -8,6 +8,10 @@ DROP FUNCTION oeventdb_internal.require_read_committed(text, text);
 DROP FUNCTION oeventdb_internal.fail(text, text, jsonb, text);
 -- <<<
 
+-- >>> db/procedures/internal/validate_reference.sql
+DROP FUNCTION oeventdb_internal.validate_reference(regclass, text);
+-- <<<
+
 -- >>> db/procedures/internal/drop_unfinished_index.sql
 DROP FUNCTION oeventdb_internal.drop_unfinished_index(text);
 -- <<<

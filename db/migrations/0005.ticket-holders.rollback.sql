@@ -23,11 +23,15 @@ ALTER TABLE public.ticket_holders
     DROP CONSTRAINT ticket_holders_admission_complete,
     DROP CONSTRAINT ticket_event,
     DROP CONSTRAINT ticket_holders_ticket,
-    ADD CONSTRAINT ticket_holders_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE;
+    ADD CONSTRAINT ticket_holders_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE NOT VALID;
+
+SELECT oeventdb_internal.validate_reference('public.ticket_holders', 'ticket_holders_ticket_id_fkey');
 
 ALTER TABLE public.orders_tickets
     DROP CONSTRAINT orders_tickets_ticket,
-    ADD CONSTRAINT orders_tickets_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE;
+    ADD CONSTRAINT orders_tickets_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES public.tickets ON DELETE CASCADE NOT VALID;
+
+SELECT oeventdb_internal.validate_reference('public.orders_tickets', 'orders_tickets_ticket_id_fkey');
 
 ALTER TABLE public.tickets DROP CONSTRAINT tickets_quantity;
 

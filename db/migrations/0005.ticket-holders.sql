@@ -2049,7 +2049,7 @@ BEGIN
 END
 $$;
 
-ALTER TABLE public.ticket_holders VALIDATE CONSTRAINT ticket_holders_ticket;
+SELECT oeventdb_internal.validate_reference('public.ticket_holders', 'ticket_holders_ticket');
 
 SELECT oeventdb_internal.drop_cascade_from_tickets('public.ticket_holders');
 
@@ -2062,7 +2062,7 @@ BEGIN
 END
 $$;
 
-ALTER TABLE public.orders_tickets VALIDATE CONSTRAINT orders_tickets_ticket;
+SELECT oeventdb_internal.validate_reference('public.orders_tickets', 'orders_tickets_ticket');
 
 SELECT oeventdb_internal.drop_cascade_from_tickets('public.orders_tickets');
 

@@ -140,7 +140,10 @@ ALTER TABLE public.tickets
 
 ALTER TABLE public.events
     DROP CONSTRAINT events_discount_code,
-    ADD CONSTRAINT events_discount_code_id_fkey FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE CASCADE;
+    ADD CONSTRAINT events_discount_code_id_fkey
+        FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE CASCADE NOT VALID;
+
+SELECT oeventdb_internal.validate_reference('public.events', 'events_discount_code_id_fkey');
 
 DROP INDEX public.discount_codes_kind;
 

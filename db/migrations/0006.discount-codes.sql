@@ -79,7 +79,7 @@ ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code_event;
 
 ALTER TABLE public.tickets VALIDATE CONSTRAINT tickets_discount_code;
 
-ALTER TABLE public.events VALIDATE CONSTRAINT events_discount_code;
+SELECT oeventdb_internal.validate_reference('public.events', 'events_discount_code');
 
 -- What the texts of ids say becomes links; what cannot is journaled. Called again when the texts are dropped, for what was written meanwhile.
 CREATE OR REPLACE PROCEDURE oeventdb_internal.link_ticket_texts()

@@ -184,8 +184,7 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "table orders is a child of another table",
         ),
         (
-            "DROP TABLE association; CREATE TABLE association (ticket_id integer, ticket_tag_id integer)"
-            " PARTITION BY LIST (ticket_id)",
+            "DROP TABLE association; CREATE TABLE association (ticket_id int, ticket_tag_id int) PARTITION BY LIST (ticket_id)",
             "table association is partitioned",
         ),
     ],
