@@ -28,7 +28,7 @@ def conninfo(dsn: str) -> str:
         return embedded(dsn.removeprefix(_EMBEDDED))
     try:
         conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeEncodeError):
         raise DatabaseUnreachable(
             "the DSN cannot be read",
             hint="give a libpq URL, 'key=value ...' pairs, or embedded:DIR",

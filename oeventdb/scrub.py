@@ -28,7 +28,7 @@ def _secrets_of(location: str) -> set[str]:
             found.add(userinfo.split(":", 1)[1])
     try:
         values = conninfo_to_dict(location)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeEncodeError):
         pass
     else:
         found |= {str(values[key]) for key in ("password", "sslpassword") if values.get(key)}
@@ -73,6 +73,6 @@ def _parses(location: str) -> bool:
         return True
     try:
         conninfo_to_dict(location)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeEncodeError):
         return False
     return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oeventdb import __version__
-from oeventdb.cli import failures
+from oeventdb.cli import failures, output
 from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import name_variables
 
@@ -56,6 +56,7 @@ class CommandLine(click.Group):
         """Run a command and exit; never print a traceback."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)  # noqa: FBT003
+        output.take_every_character()
         arguments = list(sys.argv[1:] if args is None else args)
         sys.exit(self._run(arguments, prog_name, complete_var, extra))
 

@@ -72,6 +72,9 @@ def describe(exception: BaseException) -> tuple[str, int]:
         return _usage(exception), Exit.USAGE
     if isinstance(exception, click.ClickException):
         return f"error: {exception.format_message()}", exception.exit_code
+    if isinstance(exception, UnicodeEncodeError):
+        # the shell's bytes that are no UTF-8 come as surrogates, which no server is sent
+        return "usage: an option or argument is not UTF-8", Exit.USAGE
     if isinstance(exception, OSError):
         where = f": {exception.filename}" if exception.filename else ""
         return f"error: {exception.strerror or exception}{where}", Exit.FAILED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
+import io
 import json
 import sys
 from datetime import date, datetime, time, timedelta
@@ -34,20 +36,32 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def to_json(data: object, *, indent: int | None = None) -> str:
+def take_every_character() -> None:
+    """Have stdout print as escapes what its encoding lacks, where it would fail in the middle of the data."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def to_json(data: object, *, indent: int | None = None, only_ascii: bool = False) -> str:
     """Return data as JSON text; dates as ISO 8601, decimals as strings, durations in seconds."""
-    return json.dumps(data, default=_plain, ensure_ascii=False, indent=indent)
+    return json.dumps(data, default=_plain, ensure_ascii=only_ascii, indent=indent)
+
+
+def _print_as_json(data: object, indent: int | None) -> None:
+    # in escapes of JSON itself where stdout is not UTF-8
+    is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    click.echo(to_json(data, indent=indent, only_ascii=not is_utf_8))
 
 
 def print_json(data: object) -> None:
     """Print one JSON document on stdout."""
-    click.echo(to_json(data, indent=2))
+    _print_as_json(data, 2)
 
 
 def print_ndjson(rows: Iterable[object]) -> None:
     """Print one JSON document a line on stdout, each as soon as it is there."""
     for row in rows:
-        click.echo(to_json(row))
+        _print_as_json(row, None)
 
 
 def _cell(value: object) -> str:

@@ -76,6 +76,24 @@ def test_a_measured_number_is_rounded_for_people(capsys: pytest.CaptureFixture[s
     assert "4.125" in printed
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_stdout_cannot_encode_is_printed_as_escapes(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, *, as_json: bool
+) -> None:
+    name = "Zürich ٣ 🎉"
+    data = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding=encoding, write_through=True))
+    output.take_every_character()
+    if as_json:
+        output.print_json({"name": name})
+        assert json.loads(data.getvalue().decode(encoding)) == {"name": name}
+    else:
+        output.print_table(["name"], [(name,)])
+        escaped = name.encode(encoding, "backslashreplace").decode(encoding)
+        assert escaped in data.getvalue().decode(encoding)
+
+
 def test_a_note_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
     output.note("working")
     assert capsys.readouterr() == ("", "working\n")

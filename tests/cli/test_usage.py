@@ -68,6 +68,11 @@ def showing(show: Callable[[Settings], object]) -> click.Command:
         (psycopg.errors.InvalidPassword("wrong"), 4, "28P01: wrong"),
         (NotListening("refused"), 5, "elasticsearch: Connection error"),
         (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: No such file or directory: /x"),
+        (
+            UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates"),
+            2,
+            "usage: an option or argument is not UTF-8",
+        ),
         (ZeroDivisionError("oops"), 1, "internal error: ZeroDivisionError: oops"),
         (click.UsageError("bad"), 2, "usage: bad"),
     ],
@@ -185,6 +190,16 @@ def test_secrets_are_never_printed(environment: dict[str, str], message: str) ->
     result = run(raising(errors.Refused(message)), "go", **environment)
     assert "s3cr" not in result.output
     assert "***" in one_line(result)
+
+
+@pytest.mark.parametrize(
+    "dsn", ["caf\udce9", "postgresql://me:s3cr\udce9@localhost/x", "password=s3cr\udce9"]
+)
+def test_a_dsn_in_another_encoding_is_one_line_without_its_secret(dsn: str) -> None:
+    result = run(main, "status", "--dsn", dsn)
+    assert result.exit_code == 4
+    assert one_line(result).startswith("postgresql: the DSN cannot be read")
+    assert "s3cr" not in result.output
 
 
 def test_a_secret_given_as_an_option_is_masked_too() -> None:
