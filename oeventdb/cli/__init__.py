@@ -56,7 +56,7 @@ class CommandLine(click.Group):
         """Run a command and exit; never print a traceback."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)  # noqa: FBT003
-        output.take_every_character()
+        output.take_everything()
         arguments = list(sys.argv[1:] if args is None else args)
         sys.exit(self._run(arguments, prog_name, complete_var, extra))
 

@@ -6,6 +6,7 @@ import codecs
 import dataclasses
 import io
 import json
+import os
 import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -36,8 +37,12 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def take_every_character() -> None:
-    """Have stdout print as escapes what its encoding lacks, where it would fail in the middle of the data."""
+def take_everything() -> None:
+    """Have stdout print as escapes what its encoding lacks, and nothing fail for a stream that the caller has closed."""
+    for name in ("stdout", "stderr"):
+        # first that: a connection must not get the number of the closed one
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -49,7 +54,7 @@ def to_json(data: object, *, indent: int | None = None, only_ascii: bool = False
 
 def _print_as_json(data: object, indent: int | None) -> None:
     # in escapes of JSON itself where stdout is not UTF-8
-    is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    is_utf_8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
     click.echo(to_json(data, indent=indent, only_ascii=not is_utf_8))
 
 

@@ -84,7 +84,7 @@ def test_what_stdout_cannot_encode_is_printed_as_escapes(
     name = "Zürich ٣ 🎉"
     data = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding=encoding, write_through=True))
-    output.take_every_character()
+    output.take_everything()
     if as_json:
         output.print_json({"name": name})
         assert json.loads(data.getvalue().decode(encoding)) == {"name": name}

@@ -248,6 +248,17 @@ def test_an_unknown_option_of_every_command_is_a_usage_error(words: tuple[str, .
     assert "--nonsense" in one_line(result)
 
 
+@pytest.mark.parametrize(("closed", "said"), [("1>&-", True), ("2>&-", False)])
+def test_a_closed_stream_stops_no_command(closed: str, *, said: bool) -> None:
+    command = f'exec "$0" -m oeventdb migrate --json --dsn "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, "host=/nowhere"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert done.stderr.startswith("postgresql: ") is said
+
+
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "oeventdb", "--version"], check=True, capture_output=True, text=True
