@@ -40,6 +40,6 @@ def many(db: psycopg.Connection) -> int:
     db.execute(
         "INSERT INTO public.events (name, starts_at, ends_at, timezone, state, privacy, description)"
         " SELECT 'Event ' || g, now(), now(), 'UTC', 'published', 'public', repeat('words and words ', 60)"
-        " FROM generate_series(1, 6000) AS g"
+        " FROM generate_series(1, 3000) AS g"
     )
-    return 6000
+    return 3000

@@ -118,7 +118,7 @@ def test_a_busy_elasticsearch_is_asked_again(
         return BUSY % status if busy else True
 
     proxy.verdict = every_other
-    search.reindex(migrated, proxy.url, alias=elastic.alias, body_bytes=100_000, patience=30)
+    search.reindex(migrated, proxy.url, alias=elastic.alias, body_bytes=200_000, patience=30)
     assert proxy.cuts > 10
     assert elastic.documents() == documents(db)
 
