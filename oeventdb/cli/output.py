@@ -54,7 +54,7 @@ def to_json(data: object, *, indent: int | None = None, only_ascii: bool = False
 
 def _print_as_json(data: object, indent: int | None) -> None:
     # in escapes of JSON itself where stdout is not UTF-8
-    is_utf_8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     click.echo(to_json(data, indent=indent, only_ascii=not is_utf_8))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oeventdb.errors import Refused
-from oeventdb.schema import catalog, ledger, manifest, preconditions, runner
+from oeventdb.schema import catalog, grants, ledger, manifest, preconditions, runner
 from oeventdb.schema.lock import KEY
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
             raise NotAdoptable(connection.info.dbname, differences)
         ledger.bootstrap(connection)
         ledger.mark_adopted(connection, first)
+        grants.regrant(connection)
         others = connection.execute(_OTHERS, (release.tables,)).fetchone()
         rows = connection.execute(_ROWS, (release.tables,)).fetchall()
         return Adoption(first.id, dict(rows), int(others[0]) if others else 0, _notes(release, live))

@@ -165,9 +165,9 @@ def regrant(connection: psycopg.Connection[TupleRow]) -> None:
             "DELETE FROM oeventdb_internal.grants AS g WHERE NOT EXISTS "
             "(SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = g.role_name)"
         )
-        wanted = recorded(connection)
-        _withdraw_defaults(connection, wanted)
-        _give(connection, wanted)
+    wanted = recorded(connection)
+    _withdraw_defaults(connection, wanted)
+    _give(connection, wanted)
 
 
 def _withdraw_defaults(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> None:
@@ -176,9 +176,8 @@ def _withdraw_defaults(connection: psycopg.Connection[TupleRow], wanted: list[Gr
     if not defaults:
         return
     allowed = {(g.object, g.privilege, g.role) for g in wanted}
-    for given in sorted(catalog.grants(connection) - allowed):
-        object_, privilege, role = given
-        target, _, name = object_.partition(" ")
+    for thing, privilege, role in sorted(catalog.grants(connection) - allowed):
+        target, _, name = thing.partition(" ")
         if (privilege, role) in defaults and target != "column":
             connection.execute(Grant(role, privilege, target, name).withdrawal())
 

@@ -263,7 +263,10 @@ def test_default_privileges_of_the_owner_give_nothing_of_ours_away(owned: str, r
             connection.execute(
                 sql.SQL("ALTER DEFAULT PRIVILEGES GRANT " + everything).format(sql.Identifier(web))
             )
-    applied = schema.migrate(owned, to="0004")
+    applied = schema.migrate(owned, to="0001")
+    with psycopg.connect(roles.login(owned, web), autocommit=True) as connection:
+        assert refused(connection, "SELECT FROM oeventdb_internal.ledger") == "42501"
+    applied += schema.migrate(owned, to="0004")
     grant(owned, "search", search)
     grant(owned, "app", web)
     applied += schema.migrate(owned)
