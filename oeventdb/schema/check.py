@@ -105,15 +105,13 @@ def _body_diff(function: str, body: str) -> list[str]:
 
 def _grants(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     wanted = grants.recorded(connection)
-    has = catalog.grants(connection)
     missing = [
         Difference(f"{privilege} on {name} to {role}", "grant", "missing", f"- {privilege}")
         for name, privilege, role in grants.lacking(connection, wanted)
     ]
-    allowed = {(g.object, g.privilege, g.role) for g in wanted}
     surplus = [
         Difference(f"{privilege} on {name} to {role}", "grant", "surplus", f"+ {privilege}")
-        for name, privilege, role in sorted(has - allowed)
+        for name, privilege, role in grants.surplus(connection, wanted)
     ]
     return missing + surplus
 

@@ -107,8 +107,8 @@ class Grant:
         return sql.SQL("{} ON {} {}").format(privilege, sql.SQL(on.upper()), what)
 
 
-class Lacking(NamedTuple):
-    """A privilege a role should have and has not."""
+class Privilege(NamedTuple):
+    """A privilege that a role should have and has not, or has and should not."""
 
     object: str
     privilege: str
@@ -175,8 +175,7 @@ def _withdraw_defaults(connection: psycopg.Connection[TupleRow], wanted: list[Gr
     defaults = set(connection.execute(_DEFAULTS).fetchall())
     if not defaults:
         return
-    allowed = {(g.object, g.privilege, g.role) for g in wanted}
-    for thing, privilege, role in sorted(catalog.grants(connection) - allowed):
+    for thing, privilege, role in surplus(connection, wanted):
         target, _, name = thing.partition(" ")
         if (privilege, role) in defaults and target != "column":
             connection.execute(Grant(role, privilege, target, name).withdrawal())
@@ -193,9 +192,15 @@ def recorded(connection: psycopg.Connection[TupleRow]) -> list[Grant]:
     return [wanted for kind, role in roles for wanted in _wanted(connection, kind, role)]
 
 
-def lacking(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[Lacking]:
+def lacking(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[Privilege]:
     """Return the privileges that are wanted and not there."""
-    return [Lacking(g.object, g.privilege, g.role) for g in wanted if not _is_given(connection, g)]
+    return [Privilege(g.object, g.privilege, g.role) for g in wanted if not _is_given(connection, g)]
+
+
+def surplus(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[Privilege]:
+    """Return the privileges on objects of ours that are there and not wanted, in the order of objects."""
+    allowed = {(g.object, g.privilege, g.role) for g in wanted}
+    return [Privilege(*has) for has in sorted(catalog.grants(connection) - allowed)]
 
 
 def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[str]:

@@ -9,13 +9,11 @@ import pytest
 
 from oeventdb import Error
 from tests.procedures.selling.shop import Shop, line
-from tests.roles import Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from oeventdb.rows import Order
     from tests.procedures.sessions import Session, Stage
+    from tests.roles import Roles
 
 WHO = """
 SELECT changed_by, application_user FROM oeventdb_internal.order_history
@@ -83,14 +81,6 @@ def test_the_user_of_the_application_is_named_for_one_transaction(setup: Session
         shop.connection.execute("SET LOCAL oeventdb.\"user\" = 'ada@example.org'")
         shop.client.cancel_order(order_identifier=str(named.identifier))
     assert _who(shop, named) == ("postgres", "ada@example.org")
-
-
-@pytest.fixture
-def roles(shared: str) -> Iterator[Roles]:
-    """Return a maker of roles."""
-    made = Roles(shared)
-    yield made
-    made.close()
 
 
 def test_the_role_is_the_one_that_called(roles: Roles, stage: Stage, setup: Session) -> None:
