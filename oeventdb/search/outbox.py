@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from elastic_transport import SerializationError, TransportError
-from psycopg.adapt import Loader
-from psycopg.pq import Format
+from psycopg.types.string import ByteaBinaryLoader
 
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import psycopg
-    from psycopg.abc import Buffer
 
     from oeventdb.search.cluster import Cluster
 
@@ -50,15 +48,6 @@ class Outcome:
     """Why the rest was put off; empty when there is none."""
 
 
-class _Undecoded(Loader):
-    """Hands over the bytes of a text as they are."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
 def step(
     connection: psycopg.Connection[Any],
     cluster: Cluster,
@@ -85,7 +74,7 @@ def step(
 def fetch(connection: psycopg.Connection[Any], query: LiteralString, values: Sequence[Any]) -> list[Change]:
     """Return the changes that a query gives, their lines as undecoded bytes."""
     with connection.cursor(binary=True) as cursor:
-        cursor.adapters.register_loader("text", _Undecoded)
+        cursor.adapters.register_loader("text", ByteaBinaryLoader)
         return [Change(*row) for row in cursor.execute(query, values)]
 
 
