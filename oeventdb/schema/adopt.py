@@ -53,6 +53,10 @@ FROM (
                 THEN 'has child tables, whose rows would get past the rules'
             WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
                 THEN 'is a child of another table'
+            ELSE (
+                SELECT pg_catalog.format('has the rule %%s, which rewrites the statements of functions: make it a trigger', r.rulename)
+                FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = c.oid ORDER BY r.rulename LIMIT 1
+            )
         END AS why
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relkind IN ('r', 'p') AND c.relname = ANY (%s)
@@ -220,7 +224,7 @@ def _notes(release: Manifest, live: Things) -> list[str]:
         notes.append(f"{len(own)} columns are this installation's own: {', '.join(sorted(own)[:5])}")
     triggers = sorted(_name(t) for t in live.values() if t.kind in ("trigger", "rule", "policy"))
     if triggers:
-        notes.append(f"triggers, rules or policies of its own stay active: {', '.join(triggers)}")
+        notes.append(f"triggers or policies of its own stay active: {', '.join(triggers)}")
     return notes
 
 

@@ -172,6 +172,8 @@ class Worker:
         calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
         values = [part for setting in settings.items() for part in setting]
         self._connection.execute(f"SELECT {calls}".encode(), values)
+        # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
+        self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _persist(
         self,

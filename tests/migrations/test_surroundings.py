@@ -316,6 +316,20 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
     assert query(dirty, "SELECT array_agg(id ORDER BY id) FROM ticket_holders") == [([2, 3, 4, 5],)]
 
 
+def test_triggers_that_wait_for_the_commit_are_in_nobody_s_way(dirty: str) -> None:
+    run(dirty, "CREATE FUNCTION looked() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    tables = ["events", "tickets", "ticket_holders", "orders", "discount_codes", "feedback"]
+    trigger = "AFTER INSERT OR UPDATE OR DELETE ON {0} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION looked()"
+    for table in tables:
+        run(dirty, f"CREATE CONSTRAINT TRIGGER looked {trigger.format(table)}")
+    with psycopg.connect(dirty) as connection:
+        before = digest.rows(connection, tables)
+    schema.migrate(dirty)
+    schema.rollback(dirty, to="0001")
+    with psycopg.connect(dirty) as connection:
+        assert digest.rows(connection, tables) == before
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

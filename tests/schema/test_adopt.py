@@ -187,6 +187,10 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "DROP TABLE association; CREATE TABLE association (ticket_id int, ticket_tag_id int) PARTITION BY LIST (ticket_id)",
             "table association is partitioned",
         ),
+        (
+            "CREATE RULE keep AS ON DELETE TO ticket_holders DO INSTEAD NOTHING",
+            "table ticket_holders has the rule keep, which rewrites the statements of functions: make it a trigger",
+        ),
     ],
 )
 def test_what_differs_is_refused_by_name(fresh: str, statement: str, difference: str) -> None:
