@@ -110,6 +110,8 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
         if entries:
             how = "adopted" if entries[0].adopted else "migrated"
             raise Refused(f"the database is {how} already", hint="run `oeventdb status`")
+        preconditions.require_no_namesake(connection)
+        preconditions.require_valid_checks(connection)
         release = manifest.load()
         live = catalog.read(connection, release.tables)
         differences = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oeventdb.errors import Refused
+from oeventdb.schema import manifest
 
 if TYPE_CHECKING:
     import psycopg
@@ -41,6 +42,24 @@ WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
 ORDER BY c.relname
 """
 
+_NAMESAKES = """
+SELECT n.nspname
+FROM pg_catalog.pg_namespace AS n
+WHERE n.nspname = 'oeventdb'
+   OR (n.nspname = 'oeventdb_internal' AND NOT pg_catalog.pg_has_role(CURRENT_USER, n.nspowner, 'USAGE'))
+ORDER BY n.nspname
+"""
+
+_UNCHECKED = """
+SELECT k.conname, c.relname
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
+  AND c.relname || '.' || k.conname = ANY (%s) IS NOT TRUE
+  AND c.relname = ANY (%s) AND k.contype IN ('c', 'n') AND NOT k.convalidated
+ORDER BY c.relname, k.conname
+"""
+
 
 def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
     """Raise Refused where the server or the role does not allow to change the schema."""
@@ -73,8 +92,26 @@ def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
         )
 
 
+def require_no_namesake(connection: psycopg.Connection[TupleRow]) -> None:
+    """Raise Refused where a schema of somebody else has the name of one that the migrations make."""
+    for (name,) in connection.execute(_NAMESAKES).fetchall():
+        raise Refused(f"schema {name} is there already, and not from here", hint="rename or drop it")
+
+
+def require_valid_checks(connection: psycopg.Connection[TupleRow]) -> None:
+    """Raise Refused for a NOT VALID constraint that is not ours: a row that breaks it takes no UPDATE at all."""
+    release = manifest.load()
+    ours = [t.object.removeprefix("public.") for t in release.objects.values() if t.kind == "constraint"]
+    for name, table in connection.execute(_UNCHECKED, (ours, release.tables)).fetchall():
+        raise Refused(
+            f"constraint {name} of {table} is NOT VALID, and a row that breaks it could not be migrated",
+            hint="validate it, or drop it and add it again afterwards",
+        )
+
+
 def require_empty(connection: psycopg.Connection[TupleRow]) -> None:
     """Raise Refused where a database without our ledger holds somebody's tables."""
+    require_no_namesake(connection)
     names = [row[0] for row in connection.execute(_STRANGERS).fetchall()]
     if not names:
         return

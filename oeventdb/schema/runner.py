@@ -69,10 +69,10 @@ def migrate(
     migrations = load(directory)
     last = scripts.find(migrations, to) if to is not None else None
     if dry_run:
-        return [m.id for m in _pending(_verified(dsn, migrations), migrations, last)]
+        return [m.id for m in _pending(_verified(dsn, migrations, forth=True), migrations, last)]
     target = conninfo(dsn)
     with UpgradeLock(target, patience) as lock:
-        pending = _pending(_verified(target, migrations), migrations, last)
+        pending = _pending(_verified(target, migrations, forth=True), migrations, last)
         if not pending:
             return []
         with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
@@ -118,11 +118,13 @@ def rollback(
     return [migration.id for migration in undoable]
 
 
-def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
+def _verified(dsn: str, migrations: list[Migration], *, forth: bool = False) -> list[Entry]:
     """Return the ledger once it and the database allow this package to go on."""
     with connect(dsn) as connection:
         connection.read_only = True
         preconditions.require_usable(connection)
+        if forth:
+            preconditions.require_valid_checks(connection)
         entries = ledger.read(connection)
         ledger.verify(entries, migrations)
         if not entries:

@@ -236,7 +236,8 @@ def _failed(what: str, error: psycopg.Error) -> OperationError:
     lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
     if lost and isinstance(error, psycopg.OperationalError):
         return DatabaseUnreachable(f"{what}: the connection was lost", hint="run the command again to go on")
-    message, hint = error.diag.message_primary or str(error), error.diag.message_hint
+    message = error.diag.message_primary or str(error)
+    hint = error.diag.message_hint or "put that right and run the command again to go on"
     if error.sqlstate == "2BP01" and error.diag.message_detail:
         # PostgreSQL would have it dropped along
         message += f": {'; '.join(error.diag.message_detail.splitlines())}"

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from oeventdb import InvalidArgument, schema
+from oeventdb.errors import Refused
 from oeventdb.schema import MigrationFailed
 from tests.legacy import digest
 
@@ -314,6 +315,29 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(1,)]
     schema.rollback(dirty, to="0001")
     assert query(dirty, "SELECT array_agg(id ORDER BY id) FROM ticket_holders") == [([2, 3, 4, 5],)]
+
+
+def test_a_constraint_that_rows_may_break_is_named_before_anything_is_done(dirty: str) -> None:
+    run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT called CHECK (firstname <> 'A') NOT VALID")
+    for dry_run in (True, False):
+        with pytest.raises(Refused, match="constraint called of ticket_holders is NOT VALID"):
+            schema.migrate(dirty, dry_run=dry_run)
+    assert query(dirty, "SELECT to_regnamespace('oeventdb')") == [(None,)]
+    run(dirty, "ALTER TABLE ticket_holders DROP CONSTRAINT called")
+    schema.migrate(dirty)
+
+
+def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(dirty: str) -> None:
+    run(
+        dirty,
+        "CREATE FUNCTION final() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''holders are final''; END'",
+        "CREATE TRIGGER final BEFORE UPDATE OR DELETE ON ticket_holders EXECUTE FUNCTION final()",
+    )
+    with pytest.raises(MigrationFailed, match="holders are final") as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint == "put that right and run the command again to go on"
+    run(dirty, "ALTER TABLE ticket_holders DISABLE TRIGGER final")
+    schema.migrate(dirty)
 
 
 def test_triggers_that_wait_for_the_commit_are_in_nobody_s_way(dirty: str) -> None:

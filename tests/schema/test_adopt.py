@@ -226,6 +226,21 @@ def test_a_migrated_database_is_not_adopted(migrated: str) -> None:
         adopt(migrated)
 
 
+def test_a_schema_of_the_same_name_is_refused(fresh: str, owned: str) -> None:
+    for dsn, attempt in ((fresh, adopt), (owned, schema.migrate)):
+        with psycopg.connect(dsn) as connection:
+            connection.execute("CREATE SCHEMA oeventdb")
+        with pytest.raises(Refused, match="schema oeventdb is there already"):
+            attempt(dsn)
+
+
+def test_a_constraint_that_rows_may_break_is_refused(fresh: str) -> None:
+    with psycopg.connect(fresh) as connection:
+        connection.execute("ALTER TABLE tickets ADD CONSTRAINT cheap CHECK (price < 100) NOT VALID")
+    with pytest.raises(Refused, match="constraint cheap of tickets is NOT VALID"):
+        adopt(fresh)
+
+
 def test_an_upgrader_at_work_is_not_disturbed(fresh: str) -> None:
     with UpgradeLock(fresh, patience=0), pytest.raises(Refused, match="an upgrader works"):
         adopt(fresh)
