@@ -1,8 +1,8 @@
 """Migrating a database forth and back.
 
-yoyo finds, orders and splits the SQL files; the rest of what yoyo does is done here, because a
-database that sells tickets needs more: yoyo's hash is of a migration's name, so that an edited
-file goes unnoticed; it marks a migration in another transaction than it ran in; its lock is a row
+yoyo finds and orders the SQL files and reads their directives; the rest of what yoyo does is done
+here, because a database that sells tickets needs more: yoyo's hash is of a migration's name, so that
+an edited file goes unnoticed; it marks a migration in another transaction than it ran in; its lock is a row
 that outlives a killed process; and it waits for a table lock as long as it takes, with everybody
 else queueing behind it.
 

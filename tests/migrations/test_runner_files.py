@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from yoyo.migrations import read_sql_migration
 
 from oeventdb.errors import Refused
+from oeventdb.resources import db_path
 from oeventdb.schema import scripts
 from tests.migrations.toys import Toys
 
@@ -43,8 +45,8 @@ def test_bodies_come_through_byte_for_byte(files: Toys) -> None:
     files.add("0001.f", f"-- Says why.\n\n{FUNCTION}\nDO $$ BEGIN NULL; END $$;\n")
     (migration,) = load(files.directory)
     first, second = migration.apply.statements
-    assert first.text == FUNCTION.strip()
-    assert second.text == "DO $$ BEGIN NULL; END $$;"
+    assert first.text == FUNCTION.strip().removesuffix(";")
+    assert second.text == "DO $$ BEGIN NULL; END $$"
     assert migration.apply.summary == "Says why."
 
 
@@ -90,12 +92,22 @@ def test_one_statement_is_one_statement(files: Toys, script: str) -> None:
     "script",
     [
         "CREATE TABLE public.t (begin int);\nSELECT 1;\n",
-        "/* a; /* nested; */ b; */ SELECT 1;\n",
+        "/* a; /* nested; */ b; */ SELECT 1; SELECT 2;\n",
+        "CREATE FUNCTION f(a int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1; SELECT 2'; SELECT $1;\n",
     ],
 )
-def test_a_split_that_would_join_or_cut_statements_is_refused(files: Toys, script: str) -> None:
-    files.add("0001.joined", script)
-    assert "not split as PostgreSQL would" in refusal(files)
+def test_two_statements_are_two(files: Toys, script: str) -> None:
+    files.add("0001.two", script)
+    (migration,) = load(files.directory)
+    assert len(migration.apply.statements) == 2
+
+
+@pytest.mark.parametrize("path", sorted((db_path() / "migrations").glob("*.sql")), ids=lambda path: path.stem)
+def test_yoyo_alone_would_send_the_same_statements(path: Path) -> None:
+    _, _, pieces = read_sql_migration(str(path))
+    sent = [[statement for statement in scripts.split(piece) if statement] for piece in pieces]
+    whole = [[statement] for statement in scripts.split(path.read_text("utf-8")) if statement]
+    assert [statements for statements in sent if statements] == whole
 
 
 @pytest.mark.parametrize(
@@ -110,6 +122,10 @@ def test_a_split_that_would_join_or_cut_statements_is_refused(files: Toys, scrip
         ("SELECT 1;\n-- <<<\n", "a copy ends that did not begin"),
         ("-- >>> db/x.sql\n-- >>> db/y.sql\n-- <<<\nSELECT 1;\n", "db/x.sql is still open"),
         ("BEGIN;\nSELECT 1;\nCOMMIT;\n", "the runner owns sessions and transactions"),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END;\n",
+            "write function bodies in $function$",
+        ),
         ("SET search_path = public;\n", "the runner owns sessions and transactions"),
         ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON public.t (a);\n", "transactional: false"),
         ("CALL public.p();\n", "needs '-- transactional: false'"),
