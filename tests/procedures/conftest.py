@@ -1,4 +1,4 @@
-"""Two databases for all tests of rules: each test works on events of its own, or in a transaction that is undone."""
+"""Two databases for the tests of a file: each test works on events of its own, or in a transaction that is undone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Refusal: TypeAlias = "Callable[..., Any]"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(databases: Databases, migrated_template: str) -> Iterator[str]:
     """Return the DSN of a migrated database that tests with several sessions share."""
     dsn = databases.create(migrated_template, prefix="oeventdb_rules")
@@ -28,7 +28,7 @@ def shared(databases: Databases, migrated_template: str) -> Iterator[str]:
     databases.drop(dsn)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_connection(databases: Databases, migrated_template: str) -> Iterator[psycopg.Connection]:
     """Return the connection behind `rules`, to a database in which nothing is ever committed."""
     dsn = databases.create(migrated_template, prefix="oeventdb_rules")
