@@ -26,7 +26,7 @@ IN_FLIGHT = 4
 # acknowledges every item; a body with an error in it is sent again, which external versions
 # allow, to hear about each item.
 BRIEF = {"filter_path": "errors", "require_alias": "true"}
-DETAILED = {"filter_path": "errors,items.*.status,items.*.error", "require_alias": "true"}
+DETAILED = {"filter_path": "errors,items.*._index,items.*.status,items.*.error", "require_alias": "true"}
 
 _SHOWN = 3
 

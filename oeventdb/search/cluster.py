@@ -165,17 +165,27 @@ class Cluster:
 
     def refused(self, answer: Answer) -> SearchUnavailable:
         """Return the error for an answer of status 400 or above."""
-        if answer.status in (401, 403):
+        blocked = _is_block(answer.body)
+        if answer.status in (401, 403) and not blocked:
             return SearchUnavailable(
                 f"{self.where} refuses these credentials (HTTP {answer.status})",
                 hint="give user and password in the URL, or an API key in OEVENTDB_ELASTICSEARCH_API_KEY",
             )
         kind = SearchUnreachable if answer.status in RETRIED else SearchUnavailable
-        return kind(f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}")
+        return kind(
+            f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}",
+            hint="lift the block and run the command again" if blocked else None,
+        )
 
 
 def _configured(node: NodeConfig, headers: dict[str, str], timeout: float, connections: int) -> NodeConfig:
     return node.replace(headers=headers, request_timeout=timeout, connections_per_node=connections)
+
+
+def _is_block(body: Any) -> bool:
+    """Return whether it is the index that takes no writes or questions, from anybody."""
+    error = body.get("error") if isinstance(body, dict) else None
+    return isinstance(error, dict) and error.get("type") == "cluster_block_exception"
 
 
 def reason_of(body: Any) -> str:
@@ -184,9 +194,9 @@ def reason_of(body: Any) -> str:
     if not isinstance(error, dict):
         return " ".join(str(error).split())[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
-    cause = error.get("caused_by")
-    if isinstance(cause, dict) and cause.get("reason"):
-        reason += f": {cause['reason']}"
+    for cause in (error.get("caused_by"), *error.get("root_cause", ())):
+        if isinstance(cause, dict) and cause.get("reason") and cause["reason"] not in reason:
+            reason += f": {cause['reason']}"
     return " ".join(reason.split())[:600]
 
 

@@ -129,7 +129,7 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
     elif answer.body.get("errors") is False:
         outcome.accepted += changes
     else:
-        _sort(changes, answer.body, outcome)
+        _sort(changes, alias, answer.body, outcome)
 
 
 def _deliver_one_by_one(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
@@ -141,7 +141,7 @@ def _deliver_one_by_one(cluster: Cluster, alias: str, changes: list[Change], out
     outcome.refused.append((changes[0], f"the document of {size} bytes is too large for {cluster.where}"))
 
 
-def _sort(changes: list[Change], response: dict[str, Any], outcome: Outcome) -> None:
+def _sort(changes: list[Change], alias: str, response: dict[str, Any], outcome: Outcome) -> None:
     items = [result for item in response.get("items", ()) for result in item.values()]
     if len(items) != len(changes):
         raise SearchUnavailable(f"{len(items)} of {len(changes)} changes were answered")
@@ -150,8 +150,9 @@ def _sort(changes: list[Change], response: dict[str, Any], outcome: Outcome) -> 
         # 409: the index has this version or a newer one; 404 without an error: deleted already
         if status < 300 or status == 409 or (status == 404 and not failed):
             outcome.accepted.append(change)
-        elif status == 400:
+        elif status == 400 and item["_index"] != alias:
             outcome.refused.append((change, reason_of(item)))
         else:
-            # no word about the document: no index, a block, no rights, too much to do
+            # no word about the document: no index, or a closed one, which the name in the answer tells; a block, no
+            # rights, too much to do
             outcome.put_off = reason_of(item)

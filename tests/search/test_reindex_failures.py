@@ -301,6 +301,19 @@ def test_refused_credentials_are_told_and_never_shown(migrated: str, proxy: Prox
     assert "sesam" not in str(caught.value)
 
 
+def test_a_live_index_that_takes_no_writes_is_told_from_refused_credentials(
+    migrated: str, elastic: Elastic, live: str
+) -> None:
+    elastic.ask("PUT", f"/{live}/_settings", {"index.blocks.read_only": True})
+    try:
+        with pytest.raises(SearchUnavailable, match=r"answers HTTP 403: index .* blocked by") as caught:
+            search.reindex(migrated, elastic.url, alias=elastic.alias)
+        assert caught.value.hint == "lift the block and run the command again"
+        assert sorted(elastic.indices()) == [live]
+    finally:
+        elastic.ask("PUT", f"/{live}/_settings", {"index.blocks.read_only": False})
+
+
 def test_an_unreachable_database_leaves_elasticsearch_alone(elastic: Elastic) -> None:
     with pytest.raises(DatabaseUnreachable):
         search.reindex("postgresql://localhost:1/none", elastic.url, alias=elastic.alias)

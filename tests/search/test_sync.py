@@ -113,6 +113,32 @@ def test_a_poison_document_is_set_aside_and_its_next_change_tries_again(
     assert lag(db) == (0, 0)
 
 
+@pytest.mark.parametrize("obstacle", ["closed", "read-only", "without writes"])
+def test_an_index_that_takes_nothing_is_not_the_fault_of_the_documents(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, obstacle: str
+) -> None:
+    def put(*, in_the_way: bool) -> None:
+        if obstacle == "closed":
+            elastic.ask("POST", f"/{index}/{'_close' if in_the_way else '_open'}")
+        elif obstacle == "read-only":
+            elastic.ask("PUT", f"/{index}/_settings", {"index.blocks.read_only": in_the_way})
+        else:
+            alias = {"index": index, "alias": elastic.alias, "is_write_index": not in_the_way}
+            elastic.ask("POST", "/_aliases", {"actions": [{"add": alias}]})
+
+    event = samples.event(db, name="before")
+    index = search.reindex(migrated, elastic.url, alias=elastic.alias).index
+    db.execute("UPDATE public.events SET name = 'after' WHERE id = %s", (event,))
+    put(in_the_way=True)
+    with pytest.raises(SearchUnavailable, match="changes were put off"):
+        search.sync(migrated, elastic.url, alias=elastic.alias, once=True, patience=0)
+    assert lag(db) == (1, 0)
+    put(in_the_way=False)
+    elastic.ask("GET", f"/_cluster/health/{index}?wait_for_status=yellow&timeout=30s")
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents() == documents(db)
+
+
 @pytest.mark.usefixtures("live")
 def test_a_change_during_its_own_sending_stays_in_the_outbox(
     db: psycopg.Connection, migrated: str, elastic: Elastic

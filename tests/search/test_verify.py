@@ -116,6 +116,12 @@ def test_without_an_index_it_says_so(migrated: str, elastic: Elastic) -> None:
         search.verify(migrated, elastic.url, alias=elastic.alias)
 
 
+def test_an_index_of_another_maker_is_refused_with_the_reason(migrated: str, elastic: Elastic) -> None:
+    elastic.ask("PUT", f"/{elastic.alias}_v1", {"aliases": {elastic.alias: {}}})
+    with pytest.raises(SearchUnavailable, match=r"all shards failed: No mapping found for \[id\]"):
+        search.verify(migrated, elastic.url, alias=elastic.alias)
+
+
 def test_the_commands(migrated: str, elastic: Elastic, drifted: dict[str, list[int]]) -> None:
     given = ("--dsn", migrated, "--elasticsearch-url", elastic.url, "--alias", elastic.alias)
     found = run(main, "verify", "--json", *given)
