@@ -111,8 +111,8 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
             how = "adopted" if entries[0].adopted else "migrated"
             raise Refused(f"the database is {how} already", hint="run `oeventdb status`")
         preconditions.require_no_namesake(connection)
-        preconditions.require_valid_checks(connection)
         release = manifest.load()
+        preconditions.require_valid_checks(connection, release)
         live = catalog.read(connection, release.tables)
         differences = (
             _differences(release, live) + _unfit(connection, release) + _ownership(connection, release)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oeventdb.errors import Refused
-from oeventdb.schema import manifest
 
 if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
+
+    from oeventdb.schema.manifest import Manifest
 
 OLDEST_SERVER = 15
 
@@ -98,9 +99,8 @@ def require_no_namesake(connection: psycopg.Connection[TupleRow]) -> None:
         raise Refused(f"schema {name} is there already, and not from here", hint="rename or drop it")
 
 
-def require_valid_checks(connection: psycopg.Connection[TupleRow]) -> None:
+def require_valid_checks(connection: psycopg.Connection[TupleRow], release: Manifest) -> None:
     """Raise Refused for a NOT VALID constraint that is not ours: a row that breaks it takes no UPDATE at all."""
-    release = manifest.load()
     ours = [t.object.removeprefix("public.") for t in release.objects.values() if t.kind == "constraint"]
     for name, table in connection.execute(_UNCHECKED, (ours, release.tables)).fetchall():
         raise Refused(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from oeventdb.connection import connect, conninfo
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
-from oeventdb.schema import grants, ledger, preconditions, scripts
+from oeventdb.schema import grants, ledger, manifest, preconditions, scripts
 from oeventdb.schema.lock import UpgradeLock
 from oeventdb.schema.worker import NotUnique, Worker, send
 
@@ -124,7 +124,7 @@ def _verified(dsn: str, migrations: list[Migration], *, forth: bool = False) -> 
         connection.read_only = True
         preconditions.require_usable(connection)
         if forth:
-            preconditions.require_valid_checks(connection)
+            preconditions.require_valid_checks(connection, manifest.load())
         entries = ledger.read(connection)
         ledger.verify(entries, migrations)
         if not entries:

@@ -71,35 +71,27 @@ def test_neighbours_that_concern_functions_only_are_one_step(files: Toys) -> Non
 
 
 @pytest.mark.parametrize(
-    "script",
+    ("count", "script"),
     [
-        "SELECT 'it''s; ok', E'a\\';b', \"q;q\", U&'d\\0061;', $$;$$, $a$;$$;$a$;",
-        "-- a; b\nSELECT 1; -- c; d\n-- only; a comment\n",
-        "/* a; b; */ SELECT 1 /* ; */;",
-        "UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END;",
-        "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION f();",
-        "DO $do$ DECLARE x int; BEGIN FOR x IN 1..2 LOOP NULL; END LOOP; END $do$;",
-        'CREATE TABLE public.t (id int, "begin" int);',
+        (1, "SELECT 'it''s; ok', E'a\\';b', \"q;q\", U&'d\\0061;', $$;$$, $a$;$$;$a$;"),
+        (1, "-- a; b\nSELECT 1; -- c; d\n-- only; a comment\n"),
+        (1, "/* a; b; */ SELECT 1 /* ; */;"),
+        (1, "UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END;"),
+        (1, "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION f();"),
+        (1, "DO $do$ DECLARE x int; BEGIN FOR x IN 1..2 LOOP NULL; END LOOP; END $do$;"),
+        (1, 'CREATE TABLE public.t (id int, "begin" int);'),
+        (2, "CREATE TABLE public.t (begin int);\nSELECT 1;\n"),
+        (2, "/* a; /* nested; */ b; */ SELECT 1; SELECT 2;\n"),
+        (
+            2,
+            "CREATE FUNCTION f(a int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1; SELECT 2'; SELECT $1;\n",
+        ),
     ],
 )
-def test_one_statement_is_one_statement(files: Toys, script: str) -> None:
-    files.add("0001.one", script)
+def test_a_script_is_split_into_its_statements(files: Toys, count: int, script: str) -> None:
+    files.add("0001.split", script)
     (migration,) = load(files.directory)
-    assert len(migration.apply.statements) == 1
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "CREATE TABLE public.t (begin int);\nSELECT 1;\n",
-        "/* a; /* nested; */ b; */ SELECT 1; SELECT 2;\n",
-        "CREATE FUNCTION f(a int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1; SELECT 2'; SELECT $1;\n",
-    ],
-)
-def test_two_statements_are_two(files: Toys, script: str) -> None:
-    files.add("0001.two", script)
-    (migration,) = load(files.directory)
-    assert len(migration.apply.statements) == 2
+    assert len(migration.apply.statements) == count
 
 
 @pytest.mark.parametrize("path", sorted((db_path() / "migrations").glob("*.sql")), ids=lambda path: path.stem)
