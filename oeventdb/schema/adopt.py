@@ -224,7 +224,7 @@ def _notes(release: Manifest, live: Things) -> list[str]:
     own = [_name(t) for t in columns if t.object.startswith("public.") and t.key not in release.legacy]
     if own:
         notes.append(f"{len(own)} columns are this installation's own: {', '.join(sorted(own)[:5])}")
-    triggers = sorted(_name(t) for t in live.values() if t.kind in ("trigger", "rule", "policy"))
+    triggers = sorted(_name(t) for t in live.values() if t.kind in ("trigger", "policy"))
     if triggers:
         notes.append(f"triggers or policies of its own stay active: {', '.join(triggers)}")
     return notes

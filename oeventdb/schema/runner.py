@@ -2,8 +2,8 @@
 
 yoyo finds and orders the SQL files and reads their directives; the rest of what yoyo does is done
 here, because a database that sells tickets needs more: yoyo's hash is of a migration's name, so that
-an edited file goes unnoticed; it marks a migration in another transaction than it ran in; its lock is a row
-that outlives a killed process; and it waits for a table lock as long as it takes, with everybody
+an edited file goes unnoticed; it marks a migration in another transaction than it ran in; its lock is
+a row that outlives a killed process; and it waits for a table lock as long as it takes, with everybody
 else queueing behind it.
 
 A transactional migration and its mark commit together. The statements of a non-transactional one
@@ -69,10 +69,10 @@ def migrate(
     migrations = load(directory)
     last = scripts.find(migrations, to) if to is not None else None
     if dry_run:
-        return [m.id for m in _pending(_verified(dsn, migrations, forth=True), migrations, last)]
+        return [migration.id for migration in _pending(dsn, migrations, last)]
     target = conninfo(dsn)
     with UpgradeLock(target, patience) as lock:
-        pending = _pending(_verified(target, migrations, forth=True), migrations, last)
+        pending = _pending(target, migrations, last)
         if not pending:
             return []
         with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
@@ -118,13 +118,11 @@ def rollback(
     return [migration.id for migration in undoable]
 
 
-def _verified(dsn: str, migrations: list[Migration], *, forth: bool = False) -> list[Entry]:
+def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
     """Return the ledger once it and the database allow this package to go on."""
     with connect(dsn) as connection:
         connection.read_only = True
         preconditions.require_usable(connection)
-        if forth:
-            preconditions.require_valid_checks(connection, manifest.load())
         entries = ledger.read(connection)
         ledger.verify(entries, migrations)
         if not entries:
@@ -132,10 +130,15 @@ def _verified(dsn: str, migrations: list[Migration], *, forth: bool = False) -> 
     return entries
 
 
-def _pending(entries: list[Entry], migrations: list[Migration], last: Migration | None) -> list[Migration]:
-    done = {entry.id for entry in entries if entry.finished_at is not None}
+def _pending(dsn: str, migrations: list[Migration], last: Migration | None) -> list[Migration]:
+    """Return what is to be applied; raise Refused where something is, and rows could not be written."""
+    done = {entry.id for entry in _verified(dsn, migrations) if entry.finished_at is not None}
     upto = migrations if last is None else migrations[: migrations.index(last) + 1]
-    return [migration for migration in upto if migration.id not in done]
+    pending = [migration for migration in upto if migration.id not in done]
+    if pending:
+        with connect(dsn) as connection:
+            preconditions.require_valid_checks(connection, manifest.load())
+    return pending
 
 
 def _undoable(entries: list[Entry], migrations: list[Migration], last: Migration | None) -> list[Migration]:

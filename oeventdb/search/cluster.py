@@ -182,15 +182,20 @@ def _configured(node: NodeConfig, headers: dict[str, str], timeout: float, conne
     return node.replace(headers=headers, request_timeout=timeout, connections_per_node=connections)
 
 
+def _error_of(body: Any) -> Any:
+    """Return the error in an answer, or in an item of one, an object for Elasticsearch and a text for others."""
+    return body.get("error", body) if isinstance(body, dict) else body
+
+
 def _is_block(body: Any) -> bool:
     """Return whether it is the index that takes no writes or questions, from anybody."""
-    error = body.get("error") if isinstance(body, dict) else None
+    error = _error_of(body)
     return isinstance(error, dict) and error.get("type") == "cluster_block_exception"
 
 
 def reason_of(body: Any) -> str:
     """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = _error_of(body)
     if not isinstance(error, dict):
         return " ".join(str(error).split())[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")

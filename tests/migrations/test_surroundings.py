@@ -325,6 +325,8 @@ def test_a_constraint_that_rows_may_break_is_named_before_anything_is_done(dirty
     assert query(dirty, "SELECT to_regnamespace('oeventdb')") == [(None,)]
     run(dirty, "ALTER TABLE ticket_holders DROP CONSTRAINT called")
     schema.migrate(dirty)
+    run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT called CHECK (firstname <> 'A') NOT VALID")
+    assert schema.migrate(dirty) == []
 
 
 def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(dirty: str) -> None:
