@@ -505,11 +505,12 @@ AS $function$
 DECLARE
     v_queued bigint;
 BEGIN
+    -- a version near the largest, which somebody made up, is not gone beyond: it would leave none for the event's next changes
     -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:
     -- a step of 1000 is beyond any that a direct deletion or two can have added
     WITH changed AS (
         INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
-        SELECT a.event_id, COALESCE(a.version, 1) + 1000
+        SELECT a.event_id, CASE WHEN a.version < 1000000000000000000 THEN a.version ELSE 1 END + 1000
         FROM ROWS FROM (pg_catalog.unnest(search_mend.event_ids), pg_catalog.unnest(search_mend.versions))
             AS a (event_id, version)
         ORDER BY a.event_id
@@ -527,7 +528,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
-'Queues events anew under versions beyond those that the index has (NULL where it has none); returns how many were not queued yet. Raises nothing.';
+'Queues events anew under versions beyond those that the index has (NULL where it has none),
+but for those from 10^18 on; returns how many were not queued yet. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;
 -- <<<

@@ -18,7 +18,7 @@ from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild,
 from oeventdb.search.metrics import served
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _SHOWN = 8
@@ -144,11 +144,11 @@ def verify_command(settings: Settings, repair: bool) -> int:
     return Exit.DIFFERS if found.left else Exit.DONE
 
 
-def _differences(found: search.Verified) -> dict[str, list[int]]:
+def _differences(found: search.Verified) -> dict[str, Sequence[int | str]]:
     return {"missing": found.missing, "stale": found.stale, "surplus": found.surplus}
 
 
-def _some(ids: list[int]) -> str:
+def _some(ids: Sequence[int | str]) -> str:
     shown = ", ".join(map(str, ids[:_SHOWN]))
     return f"{shown}, ..." if len(ids) > _SHOWN else shown
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.cluster import Cluster
 from oeventdb.search.indices import public_alias
+from oeventdb.search.listing import document_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,12 @@ def search(
         )
     if body["_shards"]["failed"]:
         raise SearchUnavailable("a part of the index did not answer")
-    hits = tuple(Hit(int(hit["_id"]), hit["_score"], hit["_source"]) for hit in body["hits"]["hits"])
+    # what somebody has put there under an id that no event can have is for verify to find
+    hits = tuple(
+        Hit(found, hit["_score"], hit["_source"])
+        for hit in body["hits"]["hits"]
+        if isinstance(found := document_id(hit["_id"]), int)
+    )
     return Found(body["hits"]["total"]["value"], hits)
 
 

@@ -6,7 +6,8 @@ import itertools
 import math
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from oeventdb.connection import connect
 from oeventdb.errors import SearchUnavailable
@@ -14,6 +15,7 @@ from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster
 from oeventdb.search.export import Snapshot
 from oeventdb.search.indices import Indices
+from oeventdb.search.listing import Listing, document_id
 from oeventdb.search.progress import Report, silent
 
 if TYPE_CHECKING:
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
 
     import psycopg
 
+_Item = TypeVar("_Item")
+
 _PAGE = 10_000
-"""Ids and versions that are read at a time, from either side; Elasticsearch gives no more."""
+"""Ids and versions that are read from the database at a time."""
 
 _CHUNK = 1000
-
-_KEEP_ALIVE = "5m"
 
 _LISTING = "SELECT event_id, search_version FROM oeventdb_internal.search_listing(%s, %s)"
 _CURRENT = "SELECT event_id, search_version FROM oeventdb_internal.search_current(%s::bigint[])"
@@ -35,12 +37,15 @@ _MEND = "SELECT oeventdb_internal.search_mend(%s::bigint[], %s::bigint[])"
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a comparison has found; the lists are of event ids."""
+    """What a comparison has found; the lists are of event ids.
+
+    Among the surplus are also, as text, ids under which no event can be.
+    """
 
     documents: int
     missing: list[int]
     stale: list[int]
-    surplus: list[int]
+    surplus: list[int | str]
     repaired: int
 
     @property
@@ -51,7 +56,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    event_id: int
+    id: int | str
     ours: int | None
     theirs: int | None
 
@@ -89,11 +94,11 @@ def verify(
         repaired = 0
         if repair and found:
             comparison.mend(found)
-            still = {difference.event_id for difference in comparison.confirm(d.event_id for d in found)}
-            repaired = sum(difference.event_id not in still for difference in found)
-    ids: dict[str, list[int]] = {"missing": [], "stale": [], "surplus": []}
+            still = {difference.id for difference in comparison.confirm(d.id for d in found)}
+            repaired = sum(difference.id not in still for difference in found)
+    ids: dict[str, list[Any]] = {"missing": [], "stale": [], "surplus": []}
     for difference in found:
-        ids[difference.kind].append(difference.event_id)
+        ids[difference.kind].append(difference.id)
     return Verified(documents, ids["missing"], ids["stale"], ids["surplus"], repaired)
 
 
@@ -110,41 +115,49 @@ class _Comparison:
                 f"there is no index behind the alias {alias}", hint="run `oeventdb reindex` first"
             )
 
-    def compare(self, progress: Report) -> tuple[int, list[int]]:
+    def compare(self, progress: Report) -> tuple[int, list[int | str]]:
         """Return how many documents the database has, and the ids that differ at first sight."""
         self._cluster.request("POST", f"/{self._alias}/_refresh", patience=PATIENCE)
-        suspects: list[int] = []
-        with Snapshot(self._connection) as snapshot:
+        suspects: list[int | str] = []
+        with Snapshot(self._connection) as snapshot, Listing(self._cluster, self._alias) as listing:
             documents = snapshot.count()
             for seen, (event_id, ours, theirs) in enumerate(
-                _merged(self._in_database(), self._in_index()), start=1
+                _merged(self._in_database(), listing.by_id()), start=1
             ):
                 if ours != theirs:
                     suspects.append(event_id)
                 if seen % _PAGE == 0:
                     progress("verify", seen, documents)
             progress("verify", documents, documents)
-        return documents, suspects
+            suspects += listing.strays()
+        return documents, sorted(set(suspects), key=lambda suspect: (isinstance(suspect, str), suspect))
 
-    def confirm(self, suspects: Iterable[int]) -> list[_Difference]:
+    def confirm(self, suspects: Iterable[int | str]) -> list[_Difference]:
         """Return what still differs, with what either side has now."""
         found = []
         for ids in _batched(suspects):
             theirs = self._versions_in_index(ids)
-            ours: dict[int, int] = dict(self._connection.execute(_CURRENT, (ids,)).fetchall())
+            events = [event_id for event_id in ids if isinstance(event_id, int)]
+            ours: dict[int | str, int] = dict(self._connection.execute(_CURRENT, (events,)).fetchall())
             found += [
-                _Difference(event_id, ours.get(event_id), theirs.get(event_id))
-                for event_id in ids
-                if ours.get(event_id) != theirs.get(event_id)
+                _Difference(each, ours.get(each), theirs.get(each))
+                for each in ids
+                if ours.get(each) != theirs.get(each)
             ]
         return found
 
     def mend(self, found: list[_Difference]) -> None:
         """Send just these events again, or their deletions."""
-        for start in range(0, len(found), _CHUNK):
-            chunk = found[start : start + _CHUNK]
-            ids = [difference.event_id for difference in chunk]
-            self._connection.execute(_MEND, (ids, [difference.theirs for difference in chunk]))
+        events: list[tuple[int, int | None]] = []
+        for difference in found:
+            if isinstance(difference.id, int):
+                events.append((difference.id, difference.theirs))
+            else:
+                path = f"/{self._alias}/_doc/{quote(difference.id, safe='')}"
+                self._cluster.request("DELETE", path, patience=PATIENCE, accept=(404,))
+        for chunk in _batched(events):
+            ids = [event_id for event_id, _ in chunk]
+            self._connection.execute(_MEND, (ids, [version for _, version in chunk]))
             while True:
                 outcome = outbox.step(self._connection, self._cluster, self._alias, only=ids)
                 if outcome.put_off:
@@ -158,55 +171,19 @@ class _Comparison:
             yield from page
             after = page[-1][0]
 
-    def _in_index(self) -> Iterator[tuple[int, int]]:
-        """Yield (id, version) in the order of ids from one point in time."""
-        opened = self._cluster.request(
-            "POST", f"/{self._alias}/_pit", query={"keep_alive": _KEEP_ALIVE}, patience=PATIENCE
-        )
-        pit, after = opened["id"], None
-        try:
-            while True:
-                body: dict[str, Any] = {
-                    "size": _PAGE,
-                    "pit": {"id": pit, "keep_alive": _KEEP_ALIVE},
-                    "sort": [{"id": "asc"}],
-                    # the id is read from the sort value: nothing stored has to be unpacked
-                    "stored_fields": "_none_",
-                    "version": True,
-                    "track_total_hits": False,
-                }
-                if after is not None:
-                    body["search_after"] = after
-                answer = self._cluster.request(
-                    "POST",
-                    "/_search",
-                    query={"filter_path": "pit_id,_shards.failed,hits.hits._version,hits.hits.sort"},
-                    body=body,
-                    patience=PATIENCE,
-                )
-                if answer["_shards"]["failed"]:
-                    raise SearchUnavailable("a part of the index did not answer")
-                hits = answer.get("hits", {}).get("hits", [])
-                if not hits:
-                    return
-                yield from ((hit["sort"][0], hit["_version"]) for hit in hits)
-                pit, after = answer["pit_id"], hits[-1]["sort"]
-        finally:
-            self._cluster.request("DELETE", "/_pit", body={"id": pit}, accept=(404,))
-
-    def _versions_in_index(self, ids: list[int]) -> dict[int, int]:
+    def _versions_in_index(self, ids: list[int | str]) -> dict[int | str, int]:
         answer = self._cluster.request(
             "POST",
             f"/{self._alias}/_mget",
             query={"_source": "false", "filter_path": "docs._id,docs._version,docs.found"},
-            body={"ids": [str(event_id) for event_id in ids]},
+            body={"ids": [str(each) for each in ids]},
             patience=PATIENCE,
         )
-        return {int(doc["_id"]): doc["_version"] for doc in answer["docs"] if doc.get("found")}
+        return {document_id(doc["_id"]): doc["_version"] for doc in answer["docs"] if doc.get("found")}
 
 
-def _batched(ids: Iterable[int]) -> Iterator[list[int]]:
-    remaining = iter(ids)
+def _batched(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    remaining = iter(items)
     while chunk := list(itertools.islice(remaining, _CHUNK)):
         yield chunk
 

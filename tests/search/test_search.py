@@ -111,3 +111,8 @@ def test_an_endless_query_is_refused_in_one_line(elastic: Elastic) -> None:
     with pytest.raises(SearchUnavailable) as caught:
         found(elastic, "word " * 5000)
     assert len(str(caught.value)) < 1000
+
+
+def test_what_no_event_can_be_is_no_hit(events: dict[str, int], elastic: Elastic) -> None:
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/abc?refresh=true", {"name": "PyCon"})
+    assert found(elastic, "pycon") == [events["berlin"]]

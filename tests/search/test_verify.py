@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -49,7 +50,7 @@ def drifted(db: psycopg.Connection, migrated: str, elastic: Elastic) -> dict[str
     }
 
 
-def shown(found: search.Verified) -> dict[str, list[int]]:
+def shown(found: search.Verified) -> dict[str, Any]:
     """Return the three lists."""
     return {"missing": found.missing, "stale": found.stale, "surplus": found.surplus}
 
@@ -109,6 +110,87 @@ def test_more_than_a_page_of_either_side(db: psycopg.Connection, migrated: str, 
     found = search.verify(migrated, elastic.url, alias=elastic.alias)
     assert shown(found) == {"missing": [-1, 7], "stale": [], "surplus": [-5000, 4999, 5000, 20002]}
     assert found.documents == 24_999
+
+
+@pytest.mark.parametrize(
+    ("document", "source"),
+    [
+        pytest.param(9000, {"name": "ghost"}, id="without-the-field-id"),
+        pytest.param(9000, {"id": 2, "name": "ghost"}, id="copy-of-another"),
+        pytest.param(9000, {"id": 9001, "name": "ghost"}, id="of-another-id"),
+        pytest.param("abc", {"name": "ghost"}, id="text"),
+        pytest.param("a/b?c", {"id": 9001, "name": "ghost"}, id="text-with-a-number-in-it"),
+        pytest.param("007", {"id": 7, "name": "ghost"}, id="number-written-otherwise"),
+        pytest.param("9223372036854775808", {"name": "ghost"}, id="larger-than-any-event-id"),
+    ],
+)
+def test_documents_are_told_by_what_they_are_stored_under(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, document: int | str, source: dict[str, Any]
+) -> None:
+    for event in (1, 2, 3):
+        samples.event(db, id=event)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/{quote(str(document), safe='')}", source)
+    wrong = {"missing": [], "stale": [], "surplus": [document]}
+    assert shown(search.verify(migrated, elastic.url, alias=elastic.alias)) == wrong
+    found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
+    assert (shown(found), found.repaired) == (wrong, 1)
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.documents() == documents(db)
+
+
+def test_a_document_that_went_under_another_id_is_missing_there_and_surplus_here(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    moved = elastic.ask("GET", f"/{elastic.alias}/_doc/{event}")
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}")
+    version = f"version={moved['_version']}&version_type=external"
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/9000?{version}", moved["_source"])
+    found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
+    assert shown(found) == {"missing": [event], "stale": [], "surplus": [9000]}
+    assert found.left == 0
+
+
+def test_copies_are_found_where_one_page_ends_and_the_next_begins(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    db.execute(
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone, state)"
+        " SELECT g, 'x', now(), now(), 'UTC', 'published' FROM generate_series(1, 10000) AS g"
+    )
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/20000", {"id": 10000, "name": "ghost"})
+    found = search.verify(migrated, elastic.url, alias=elastic.alias)
+    assert shown(found) == {"missing": [], "stale": [], "surplus": [20000]}
+
+
+def test_a_version_that_leaves_none_for_later_changes_is_not_gone_beyond(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    largest, other = samples.event(db), samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    path = f"/{elastic.alias}/_doc/{largest}?version={2**63 - 500}&version_type=external"
+    elastic.ask("PUT", path, {"id": largest, "name": "tampered with"})
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{other}")
+    found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
+    assert shown(found) == {"missing": [other], "stale": [largest], "surplus": []}
+    assert found.repaired == 1
+    db.execute("UPDATE events SET name = 'changed'")
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+
+
+def test_an_id_that_is_no_integer_in_the_index_is_refused(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db)
+    own = search.Definition({}, {"dynamic": False, "properties": {"id": {"type": "keyword"}}})
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    with pytest.raises(SearchUnavailable, match=r"the field id of the index behind .* is no integer"):
+        search.verify(migrated, elastic.url, alias=elastic.alias)
 
 
 def test_without_an_index_it_says_so(migrated: str, elastic: Elastic) -> None:
