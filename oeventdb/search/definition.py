@@ -6,10 +6,13 @@ import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oeventdb import __version__
 from oeventdb.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SHIPPED = Path(__file__).with_name("index.json")
 
@@ -19,7 +22,7 @@ _BUILDING = {"number_of_replicas": 0, "auto_expand_replicas": False, "refresh_in
 
 @dataclass(frozen=True)
 class Definition:
-    """Mapping and settings of an index."""
+    """Mapping and settings of an index; the settings by their names without "index."."""
 
     settings: dict[str, Any]
     mappings: dict[str, Any]
@@ -54,11 +57,19 @@ def load(path: Path | None = None) -> Definition:
     if not isinstance(parsed, dict) or not {"settings", "mappings"} >= set(parsed):
         raise Refused(f'{path} is no index definition: an object with "settings" and "mappings"')
     settings, mappings = parsed.get("settings", {}), parsed.get("mappings", {})
-    if not isinstance(settings, dict) or not isinstance(mappings, dict):
+    if not (
+        isinstance(settings, dict)
+        and isinstance(settings.get("index", {}), dict)
+        and isinstance(mappings, dict)
+    ):
         raise Refused(f"{path} is no index definition: settings and mappings are objects")
-    return Definition(_flat(settings.get("index", settings)), mappings)
+    return Definition({name.removeprefix("index."): value for name, value in _flat(settings)}, mappings)
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without the prefix "index.", which Elasticsearch allows as well."""
-    return {name.removeprefix("index."): value for name, value in settings.items()}
+def _flat(settings: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield settings under their full names: Elasticsearch takes them nested, with dots, or half and half."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value

@@ -87,7 +87,7 @@ def search(
         raise SearchUnavailable("a part of the index did not answer")
     # what somebody has put there under an id that no event can have is for verify to find
     hits = tuple(
-        Hit(found, hit["_score"], hit["_source"])
+        Hit(found, hit["_score"], hit.get("_source", {}))
         for hit in body["hits"]["hits"]
         if isinstance(found := document_id(hit["_id"]), int)
     )

@@ -116,3 +116,15 @@ def test_an_endless_query_is_refused_in_one_line(elastic: Elastic) -> None:
 def test_what_no_event_can_be_is_no_hit(events: dict[str, int], elastic: Elastic) -> None:
     elastic.ask("PUT", f"/{elastic.alias}/_doc/abc?refresh=true", {"name": "PyCon"})
     assert found(elastic, "pycon") == [events["berlin"]]
+
+
+def test_an_index_that_stores_no_source_gives_ids(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db, name="Bare")
+    shipped = search.load()
+    bare = search.Definition(shipped.settings, {**shipped.mappings, "_source": {"enabled": False}})
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=bare)
+    assert found(elastic, "bare") == [event]
+    shown = run(main, "search", "bare", "--alias", elastic.alias, "--elasticsearch-url", elastic.url)
+    assert (shown.exit_code, str(event) in shown.stdout) == (0, True)

@@ -1,0 +1,80 @@
+"""The definition of the index, read from a file of one's own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oeventdb import search
+from oeventdb.errors import Refused
+from tests import samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+    from tests.search.elastic import Elastic
+
+
+def written(directory: Path, content: Any) -> Path:
+    """Return a file with the content as JSON."""
+    path = directory / "index.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"number_of_shards": 2, "refresh_interval": "7s"},
+        {"index": {"number_of_shards": 2, "refresh_interval": "7s"}},
+        {"index.number_of_shards": 2, "index.refresh_interval": "7s"},
+        {"index": {"number_of_shards": 2}, "refresh_interval": "7s"},
+        {"index": {"number_of_shards": 2}, "index.refresh_interval": "7s"},
+    ],
+    ids=["short", "nested", "dotted", "half-nested", "half-dotted"],
+)
+def test_settings_may_be_written_in_every_form_that_elasticsearch_takes(
+    tmp_path: Path, migrated: str, elastic: Elastic, settings: dict[str, Any]
+) -> None:
+    own = search.load(written(tmp_path, {"settings": settings}))
+    done = search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    found = elastic.indices()[done.index]["settings"]["index"]
+    assert (found["number_of_shards"], found["refresh_interval"]) == ("2", "7s")
+
+
+def test_what_stands_beside_the_settings_of_the_index_is_not_lost(
+    db: psycopg.Connection, tmp_path: Path, migrated: str, elastic: Elastic
+) -> None:
+    exact = {"analyzer": {"exact": {"type": "custom", "tokenizer": "standard"}}}
+    properties = {"id": {"type": "long"}, "name": {"type": "text", "analyzer": "exact"}}
+    content = {
+        "settings": {"index": {"number_of_replicas": 0}, "analysis": exact},
+        "mappings": {"dynamic": False, "properties": properties},
+    }
+    event = samples.event(db, name="Upper")
+    own = search.load(written(tmp_path, content))
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    for text, hits in (("upper", []), ("Upper", [str(event)])):
+        answer = elastic.ask("POST", f"/{elastic.alias}/_search", {"query": {"match": {"name": text}}})
+        assert [hit["_id"] for hit in answer["hits"]["hits"]] == hits
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"settings": None},
+        {"settings": {"index": None}},
+        {"settings": []},
+        {"mappings": "strict"},
+        {"aliases": {}},
+        [],
+    ],
+    ids=json.dumps,
+)
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(Refused, match="is no index definition"):
+        search.load(written(tmp_path, content))
