@@ -24,9 +24,11 @@ IN_FLIGHT = 4
 
 # How a body is sent: never make an index that is not there. While nothing goes wrong the one word "errors": false
 # acknowledges every item; a body with an error in it is sent again, which external versions
-# allow, to hear about each item.
-BRIEF = {"filter_path": "errors", "require_alias": "true"}
-DETAILED = {"filter_path": "errors,items.*._index,items.*.status,items.*.error", "require_alias": "true"}
+# allow, to hear about each item. For a shard that no node has it waits less long than we wait for an answer, so
+# that the answer tells.
+_ALWAYS = {"require_alias": "true", "timeout": "20s"}
+BRIEF = {**_ALWAYS, "filter_path": "errors"}
+DETAILED = {**_ALWAYS, "filter_path": "errors,items.*._index,items.*.status,items.*.error"}
 
 _SHOWN = 3
 
@@ -183,7 +185,9 @@ def _unacknowledged(body: Body, response: dict[str, Any]) -> tuple[Body | None, 
     kept = b"".join(
         line + b"\n" for position, _ in open_items for line in lines[2 * position : 2 * position + 2]
     )
-    return Body(kept, len(open_items)), f"{len(open_items)} documents were put off"
+    return Body(
+        kept, len(open_items)
+    ), f"{len(open_items)} documents were put off: {reason_of(open_items[0][1])}"
 
 
 def _event_id(action: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oeventdb.errors import Refused, SearchUnavailable
+from oeventdb.errors import Refused, SearchUnavailable, SearchUnreachable
 from oeventdb.search.cluster import PATIENCE, Answer
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")
 # Patience for clearing up after a failure, which the next reindex can do as well.
 _SOON = 5.0
+
+# Seconds that a new index may take to find a node.
+_PLACING = 30.0
 
 _STAMP = "%Y%m%dt%H%M%Sz"
 
@@ -104,7 +107,7 @@ class Indices:
                 )
         return [index for index in indices if self.alias in (index.name, *index.aliases)]
 
-    def create(self, definition: Definition) -> str:
+    def create(self, definition: Definition, *, patience: float = PATIENCE) -> str:
         """Make an index named after this second, for a build; return its name."""
         body = definition.while_building(self.alias)
         while True:
@@ -112,12 +115,19 @@ class Indices:
             answer = self._cluster.request(
                 "PUT",
                 f"/{name}",
+                query={"timeout": f"{min(patience, _PLACING):.0f}s"},
                 body={**body, "aliases": {building_alias(name): {}}},
                 patience=PATIENCE,
                 accept=(400,),
             )
             if "error" not in answer:
                 self._refuse_to_show(name)
+                if not answer["shards_acknowledged"]:
+                    self.remove(name)
+                    raise SearchUnreachable(
+                        f"no node of {self._cluster.where} takes a new index; nothing was changed",
+                        hint="GET /_cluster/allocation/explain says why",
+                    )
                 return name
             if answer["error"].get("type") != "resource_already_exists_exception":
                 raise self._cluster.refused(Answer(400, answer))

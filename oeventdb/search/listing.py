@@ -24,6 +24,9 @@ _PAGE = 10_000
 
 _KEEP_ALIVE = "5m"
 
+# A page is whole or an error, whatever default the cluster has for how long a search may take.
+_TIMEOUT = "30s"
+
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -109,13 +112,13 @@ class Listing:
             "POST",
             "/_search",
             query={
-                "filter_path": "pit_id,_shards.failed,hits.total.value,"
+                "filter_path": "pit_id,timed_out,_shards.failed,hits.total.value,"
                 + ",".join(f"hits.hits.{name}" for name in ("_id", "_version", "sort", "fields"))
             },
-            body={**body, "pit": {"id": self._pit, "keep_alive": _KEEP_ALIVE}},
+            body={**body, "pit": {"id": self._pit, "keep_alive": _KEEP_ALIVE}, "timeout": _TIMEOUT},
             patience=PATIENCE,
         )
-        if answer["_shards"]["failed"]:
+        if answer["_shards"]["failed"] or answer["timed_out"]:
             raise SearchUnavailable("a part of the index did not answer")
         self._pit = answer["pit_id"]
         return dict(answer.get("hits", {}))

@@ -83,7 +83,7 @@ def search(
         raise SearchUnavailable(
             f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
         )
-    if body["_shards"]["failed"]:
+    if body["_shards"]["failed"] or body["timed_out"]:
         raise SearchUnavailable("a part of the index did not answer")
     # what somebody has put there under an id that no event can have is for verify to find
     hits = tuple(

@@ -133,6 +133,13 @@ def test_patience_ends(
     assert_untouched(elastic, live)
 
 
+def test_an_index_that_no_node_takes_is_told_and_removed(migrated: str, elastic: Elastic, live: str) -> None:
+    astray = search.Definition({"routing.allocation.require.box": "nowhere"}, {})
+    with pytest.raises(SearchUnreachable, match=r"no node of .* takes a new index"):
+        search.reindex(migrated, elastic.url, alias=elastic.alias, definition=astray, patience=1)
+    assert_untouched(elastic, live)
+
+
 @pytest.mark.usefixtures("migrated", "live")
 def test_a_lost_answer_to_the_swap_is_no_failure(db: psycopg.Connection, elastic: Elastic) -> None:
     samples.event(db)
@@ -256,7 +263,8 @@ def test_put_off_items_are_sent_again_and_only_these() -> None:
             {"index": {"status": 503, "error": {"reason": "no shard"}}},
         ],
     }
-    left, _ = _unacknowledged(Body(lines, 4), answer)
+    left, why = _unacknowledged(Body(lines, 4), answer)
+    assert why == "2 documents were put off: queue is full"
     assert left == Body(b'{"index":{"_id":"1"}}\n{"n":1}\n{"index":{"_id":"3"}}\n{"n":3}\n', 2)
 
 

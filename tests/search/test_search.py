@@ -17,6 +17,7 @@ from tests.cli.running import run
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 
 @pytest.fixture
@@ -128,3 +129,29 @@ def test_an_index_that_stores_no_source_gives_ids(
     assert found(elastic, "bare") == [event]
     shown = run(main, "search", "bare", "--alias", elastic.alias, "--elasticsearch-url", elastic.url)
     assert (shown.exit_code, str(event) in shown.stdout) == (0, True)
+
+
+@pytest.mark.usefixtures("events")
+@pytest.mark.parametrize(
+    "cut_short",
+    [{"timed_out": True, "_shards": {"failed": 0}}, {"timed_out": False, "_shards": {"failed": 1}}],
+)
+def test_an_answer_that_is_not_whole_is_none(
+    migrated: str, elastic: Elastic, proxy: Proxy, cut_short: dict[str, Any]
+) -> None:
+    answer = {**cut_short, "pit_id": "x", "hits": {"total": {"value": 0}, "hits": []}}
+    proxy.verdict = lambda chunk: product(answer) if b"/_search" in chunk[:200] else True
+    with pytest.raises(SearchUnavailable, match="a part of the index did not answer"):
+        search.search(proxy.url, "python", alias=elastic.alias)
+    with pytest.raises(SearchUnavailable, match="a part of the index did not answer"):
+        search.verify(migrated, proxy.url, alias=elastic.alias)
+
+
+def product(answer: dict[str, Any]) -> bytes:
+    """Return a response of Elasticsearch."""
+    body = json.dumps(answer).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body

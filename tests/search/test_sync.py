@@ -16,6 +16,7 @@ import pytest
 
 from oeventdb import search
 from oeventdb.errors import Refused, SearchUnavailable
+from oeventdb.search.bulk import BRIEF, DETAILED
 from tests import samples
 from tests.search.test_reindex import documents
 
@@ -111,6 +112,21 @@ def test_a_poison_document_is_set_aside_and_its_next_change_tries_again(
     once(migrated, elastic)
     assert set(elastic.documents()) == {good, bad}
     assert lag(db) == (0, 0)
+
+
+def test_a_live_index_on_no_node_is_told_by_its_reason(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"index": {"routing.allocation.require.box": "nowhere"}}
+    elastic.ask(
+        "PUT", f"/{elastic.alias}-1?timeout=1s", {"settings": settings, "aliases": {elastic.alias: {}}}
+    )
+    samples.event(db)
+    for query in (BRIEF, DETAILED):
+        monkeypatch.setitem(query, "timeout", "1s")
+    with pytest.raises(SearchUnavailable, match=r"put off: .*primary shard is not active"):
+        search.sync(migrated, elastic.url, alias=elastic.alias, once=True, patience=0)
+    assert lag(db) == (1, 0)
 
 
 @pytest.mark.parametrize("obstacle", ["closed", "read-only", "without writes"])
