@@ -76,6 +76,11 @@ SELECT
     n.nspname || '.' || c.relname AS object,
     CASE c.relpersistence WHEN 'p' THEN 'logged' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END AS persistence,
     CASE WHEN c.relrowsecurity THEN 'enabled' ELSE 'disabled' END AS row_security,
+    -- their rows are among the table's, and none of its triggers and keys sees them
+    (
+        SELECT pg_catalog.string_agg(i.inhrelid::pg_catalog.regclass::text, ', ' ORDER BY i.inhseqno, i.inhrelid)
+        FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid
+    ) AS child_tables,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
     CASE WHEN n.nspname <> 'public' THEN pg_catalog.pg_get_userbyid(c.relowner) END AS owner
 FROM ours AS c

@@ -171,6 +171,13 @@ def test_a_database_of_others_is_refused(empty: str) -> None:
             "- row_security: disabled\n+ row_security: enabled",
         ),
         (
+            "CREATE TABLE public.more_tickets () INHERITS (public.tickets)",
+            "table",
+            "public.tickets",
+            "altered",
+            "+ child_tables: public.more_tickets",
+        ),
+        (
             "CREATE RULE own AS ON DELETE TO public.tickets DO INSTEAD NOTHING",
             "rule",
             "public.tickets.own",
