@@ -41,7 +41,9 @@ BEGIN
             WITH given AS (
                 UPDATE public.ticket_holders AS h SET admission_no = s.admission_no
                 FROM ROWS FROM (pg_catalog.unnest(v_group.holder_ids), pg_catalog.unnest(v_claimed)) AS s (holder_id, admission_no)
-                WHERE h.id = s.holder_id AND h.order_id = NEW.id AND h.ticket_id = v_group.ticket_id
+                -- not by =, or without statistics all holders of the ticket would be looked through for these
+                WHERE h.id = s.holder_id
+                    AND h.order_id IS NOT DISTINCT FROM NEW.id AND h.ticket_id IS NOT DISTINCT FROM v_group.ticket_id
                 RETURNING h.admission_no
             )
             SELECT pg_catalog.array_agg(g.admission_no) INTO v_given FROM given AS g;

@@ -33,3 +33,28 @@ def test_nothing_that_grows_is_read_from_end_to_end(db: psycopg.Connection) -> N
             shop.client.remove_ticket_holder(ticket_holder_id=holder)
             shop.client.expire_orders()
         assert db.execute(_SCANNED).fetchall() == []
+
+
+def test_an_order_ends_without_a_look_at_the_other_holders_of_its_ticket(db: psycopg.Connection) -> None:
+    """Nothing is known of the tables, as when they have filled faster than they are analyzed."""
+    shop = Shop(db)
+    ticket = shop.ticket(quantity=7000)
+    db.execute(
+        "INSERT INTO public.ticket_holders (firstname, lastname, ticket_id)"
+        " SELECT 'Ada', 'Lovelace', %s FROM pg_catalog.generate_series(1, 6000)",
+        (ticket,),
+    )
+    orders = [shop.place(line(ticket, 10)).identifier for _ in range(10)]
+    before = _read(db)
+    for order in orders:
+        shop.client.cancel_order(order_identifier=str(order))
+    assert 0 < _read(db) - before < 1000
+
+
+def _read(db: psycopg.Connection) -> int:
+    """Return how many entries of the indexes of holders have been read."""
+    db.execute("SELECT pg_catalog.pg_stat_force_next_flush()")
+    row = db.execute(
+        "SELECT sum(idx_tup_read) FROM pg_catalog.pg_stat_user_indexes WHERE relname = 'ticket_holders'"
+    ).fetchone()
+    return int(row[0]) if row else 0
