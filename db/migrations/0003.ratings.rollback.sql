@@ -1,5 +1,8 @@
 -- Gives every feedback its text back, letter for letter; what was rated since keeps its number as text, what cannot be put back stays journaled.
 
+-- what the migration has journaled may not have been analyzed yet, and would be looked for row by row
+ANALYZE oeventdb_internal.journal;
+
 SELECT oeventdb_internal.require_no_dependents(
     'public.feedback', 'rating', 'Drop that, roll back, and create it again: the rating will be a text.'
 );

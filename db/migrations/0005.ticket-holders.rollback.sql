@@ -1,5 +1,8 @@
 -- Takes the admissions away again and puts the removed holders, and the events as they were, back in their place.
 
+-- what the migration has journaled may not have been analyzed yet, and would be looked for row by row
+ANALYZE oeventdb_internal.journal;
+
 LOCK TABLE public.tickets, public.orders, public.ticket_holders, public.orders_tickets IN ACCESS EXCLUSIVE MODE;
 
 DROP TRIGGER ticket_holder_admission ON public.ticket_holders;

@@ -1,5 +1,8 @@
 -- Gives the codes their texts of ticket ids back, letter for letter.
 
+-- what the migration has journaled may not have been analyzed yet, and would be looked for row by row
+ANALYZE oeventdb_internal.journal;
+
 ALTER TABLE public.discount_codes ADD COLUMN tickets varchar;
 
 -- Old codes may break their constraints, which are not asked about this column.

@@ -12,6 +12,9 @@ from oeventdb.cli.progress import progress_bars
 from oeventdb.schema.audit import audit
 from oeventdb.schema.journal import journal_list, journal_restore, journal_show
 
+# Entries of the quarantine in a table, if nobody has asked for more: a person reads hardly so many.
+_TABLE_ROWS = 1000
+
 
 @click.command("audit")
 @common_options
@@ -76,21 +79,29 @@ def quarantine() -> None:
 def list_command(settings: Settings, table: str | None, migration: str | None, limit: int | None) -> None:
     """List what was removed or changed and has not been put back, oldest first.
 
+    A table ends after 1000 entries, unless --limit says otherwise; --json has them all.
+
     \b
     Example:
       oeventdb quarantine list --table ticket_holders --limit 20
       oeventdb quarantine list --migration 0003.ratings --json
     """
     with schema.connect(settings.dsn) as connection:
-        entries = journal_list(connection, table=table, migration=migration, limit=limit)
+        most = limit if limit or settings.as_json else _TABLE_ROWS + 1
+        entries = journal_list(connection, table=table, migration=migration, limit=most)
     if settings.as_json:
         wanted = ("id", "migration", "table", "key", "reason")
         print_json([{name: getattr(entry, name) for name in wanted} for entry in entries])
     elif entries:
         print_table(
             ("id", "migration", "table", "key", "reason"),
-            [(entry.id, entry.migration, entry.table, entry.key, entry.reason) for entry in entries],
+            [
+                (entry.id, entry.migration, entry.table, entry.key, entry.reason)
+                for entry in entries[: limit or _TABLE_ROWS]
+            ],
         )
+        if not limit and len(entries) > _TABLE_ROWS:
+            note(f"only the first {_TABLE_ROWS} entries are shown: --limit N or --json shows more")
     else:
         note("nothing is in quarantine")
 

@@ -84,6 +84,20 @@ def test_quarantine_list_of_one_table(mended: str) -> None:
     assert result.stdout.count("0003.ratings") == 3
 
 
+def test_quarantine_list_ends_after_what_a_person_reads(migrated: str) -> None:
+    with psycopg.connect(migrated) as connection:
+        connection.execute(
+            "INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)"
+            " SELECT '0003.ratings', 'feedback', 'key' || g, '{}', 'out' FROM generate_series(1, 1001) AS g"
+        )
+    result = run(main, "quarantine", "list", "--dsn", migrated)
+    assert result.stdout.count(" key") == 1001, "the head of the column and 1000 entries"
+    assert result.stderr == "only the first 1000 entries are shown: --limit N or --json shows more\n"
+    whole = run(main, "quarantine", "list", "--limit", "2000", "--dsn", migrated)
+    assert (whole.stdout.count(" key"), whole.stderr) == (1002, "")
+    assert len(json.loads(run(main, "quarantine", "list", "--json", "--dsn", migrated).stdout)) == 1001
+
+
 def test_quarantine_list_says_when_there_is_nothing(migrated: str) -> None:
     result = run(main, "quarantine", "list", "--dsn", migrated)
     assert (result.exit_code, result.stdout) == (0, "")
