@@ -1,4 +1,4 @@
-"""A migration may be undone before what it has journaled is analyzed by anybody else."""
+"""Migrations may meet tables that nobody has analyzed: a backup just restored, what another migration has just written."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import psycopg
 import pytest
 
 from oeventdb import schema
+from tests import samples
 
 ANALYZED = """
 SELECT last_analyze IS NOT NULL FROM pg_catalog.pg_stat_user_tables
 WHERE schemaname = 'oeventdb_internal' AND relname = 'journal'
+"""
+READ = """
+SELECT seq_tup_read + COALESCE(idx_tup_fetch, 0) FROM pg_catalog.pg_stat_user_tables
+WHERE schemaname = 'public' AND relname = 'orders'
 """
 
 
@@ -23,3 +28,25 @@ def test_the_journal_has_statistics_before_it_is_joined(legacy: str, migration: 
         assert connection.execute(ANALYZED).fetchone() == (False,)
         schema.rollback(legacy)
         assert connection.execute(ANALYZED).fetchone() == (True,)
+
+
+def test_orders_with_codes_are_not_read_from_end_to_end_for_every_batch(legacy: str) -> None:
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        event = samples.event(connection)
+        connection.execute(
+            "INSERT INTO discount_codes (code, value, type, used_for, tickets_number, event_id)"
+            " VALUES ('half', 50, 'percent', 'ticket', 10000, %s)",
+            (event,),
+        )
+        connection.execute(
+            "INSERT INTO orders (identifier, status, event_id, discount_code_id)"
+            " SELECT 'order ' || g, 'completed', %s, c.id"
+            " FROM discount_codes AS c CROSS JOIN generate_series(1, 3000) AS g",
+            (event,),
+        )
+        schema.migrate(legacy, to="0008")
+        connection.execute("SELECT pg_catalog.pg_stat_reset()")
+        schema.migrate(legacy, to="0009")
+        read = connection.execute(READ).fetchone()
+        assert read is not None
+        assert read[0] < 20 * 3000, "they are in 60 batches"
