@@ -119,11 +119,11 @@ def test_a_live_index_on_no_node_is_told_by_its_reason(
 ) -> None:
     settings = {"index": {"routing.allocation.require.box": "nowhere"}}
     elastic.ask(
-        "PUT", f"/{elastic.alias}-1?timeout=1s", {"settings": settings, "aliases": {elastic.alias: {}}}
+        "PUT", f"/{elastic.alias}-1?timeout=1ms", {"settings": settings, "aliases": {elastic.alias: {}}}
     )
     samples.event(db)
     for query in (BRIEF, DETAILED):
-        monkeypatch.setitem(query, "timeout", "1s")
+        monkeypatch.setitem(query, "timeout", "100ms")
     with pytest.raises(SearchUnavailable, match=r"put off: .*primary shard is not active"):
         search.sync(migrated, elastic.url, alias=elastic.alias, once=True, patience=0)
     assert lag(db) == (1, 0)
