@@ -205,6 +205,12 @@ def reason_of(body: Any) -> str:
     return " ".join(reason.split())[:600]
 
 
+def require_whole(answer: dict[str, Any]) -> None:
+    """Raise SearchUnavailable for the answer to a search from which a shard, or what takes too long, was left out."""
+    if answer["_shards"]["failed"] or answer["timed_out"]:
+        raise SearchUnavailable("a part of the index did not answer")
+
+
 def _innermost(exc: Exception) -> str:
     """Return the operating system's words for a failed connection, without the wrapping."""
     for error in reversed((exc, *getattr(exc, "errors", ()))):

@@ -19,8 +19,8 @@ _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")
 # Patience for clearing up after a failure, which the next reindex can do as well.
 _SOON = 5.0
 
-# Seconds that a new index may take to find a node.
-_PLACING = 30.0
+# How long a new index may take to find a node.
+_PLACING = "30s"
 
 _STAMP = "%Y%m%dt%H%M%Sz"
 
@@ -107,7 +107,7 @@ class Indices:
                 )
         return [index for index in indices if self.alias in (index.name, *index.aliases)]
 
-    def create(self, definition: Definition, *, patience: float = PATIENCE) -> str:
+    def create(self, definition: Definition) -> str:
         """Make an index named after this second, for a build; return its name."""
         body = definition.while_building(self.alias)
         while True:
@@ -115,7 +115,7 @@ class Indices:
             answer = self._cluster.request(
                 "PUT",
                 f"/{name}",
-                query={"timeout": f"{min(patience, _PLACING):.0f}s"},
+                query={"timeout": _PLACING},
                 body={**body, "aliases": {building_alias(name): {}}},
                 patience=PATIENCE,
                 accept=(400,),

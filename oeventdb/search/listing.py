@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oeventdb.errors import SearchUnavailable
-from oeventdb.search.cluster import PATIENCE
+from oeventdb.search.cluster import PATIENCE, require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,8 +118,7 @@ class Listing:
             body={**body, "pit": {"id": self._pit, "keep_alive": _KEEP_ALIVE}, "timeout": _TIMEOUT},
             patience=PATIENCE,
         )
-        if answer["_shards"]["failed"] or answer["timed_out"]:
-            raise SearchUnavailable("a part of the index did not answer")
+        require_whole(answer)
         self._pit = answer["pit_id"]
         return dict(answer.get("hits", {}))
 

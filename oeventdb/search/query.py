@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oeventdb.errors import SearchUnavailable
-from oeventdb.search.cluster import Cluster
+from oeventdb.search.cluster import Cluster, require_whole
 from oeventdb.search.indices import public_alias
 from oeventdb.search.listing import document_id
 
@@ -83,8 +83,7 @@ def search(
         raise SearchUnavailable(
             f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
         )
-    if body["_shards"]["failed"] or body["timed_out"]:
-        raise SearchUnavailable("a part of the index did not answer")
+    require_whole(body)
     # what somebody has put there under an id that no event can have is for verify to find
     hits = tuple(
         Hit(found, hit["_score"], hit.get("_source", {}))

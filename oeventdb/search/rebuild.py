@@ -90,7 +90,7 @@ def reindex(
         indices.live()
         for name in indices.remove_unfinished():
             _LOG.info("removed %s, which an interrupted reindex had left", name)
-        index = indices.create(definition, patience=patience)
+        index = indices.create(definition)
         with _discarded_on_failure(indices, index):
             build = _Build(connection, cluster, indices, index, progress, patience)
             documents = build.fill(in_flight, body_bytes)

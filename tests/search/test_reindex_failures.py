@@ -133,10 +133,20 @@ def test_patience_ends(
     assert_untouched(elastic, live)
 
 
-def test_an_index_that_no_node_takes_is_told_and_removed(migrated: str, elastic: Elastic, live: str) -> None:
+def test_without_patience_a_new_index_has_its_time(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db)
+    assert search.reindex(migrated, elastic.url, alias=elastic.alias, patience=0).documents == 1
+
+
+def test_an_index_that_no_node_takes_is_told_and_removed(
+    migrated: str, elastic: Elastic, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.indices._PLACING", "1s")
     astray = search.Definition({"routing.allocation.require.box": "nowhere"}, {})
     with pytest.raises(SearchUnreachable, match=r"no node of .* takes a new index"):
-        search.reindex(migrated, elastic.url, alias=elastic.alias, definition=astray, patience=1)
+        search.reindex(migrated, elastic.url, alias=elastic.alias, definition=astray)
     assert_untouched(elastic, live)
 
 
