@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo example test storm cluster lint format types generated bench mutation migration refresh manifest client docs site wheel clean
 
-# compiled modules are kept: the tests start many processes
+# compiled modules are kept, those that are used: the tests start many processes
 unexport PYTHONDONTWRITEBYTECODE
 
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -28,9 +28,10 @@ example: $(STAMP)  ## a small ticket shop in Flask, to be opened in a browser; C
 test: $(STAMP)  ## run the tests on a real PostgreSQL and a real Elasticsearch
 	@$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-storm: $(STAMP)  ## a minute of sales, one of sync and 20 rebuilds, with servers killed; a kill at every step of migrations
-	@OEVENTDB_STORM_SECONDS=60 OEVENTDB_EVERY_KILL=1 $(BIN)/pytest tests/storm tests/search/test_storm.py \
-	  tests/search/test_uninterrupted.py tests/migrations/test_runner_kill.py $(ARGS)
+storm: $(STAMP)  ## a minute of sales, one of sync and 20 rebuilds, with servers killed; a kill at every step of migrations; 200 histories
+	@OEVENTDB_STORM_SECONDS=60 OEVENTDB_EVERY_KILL=1 OEVENTDB_HISTORIES=200 OEVENTDB_SEEDS=20 $(BIN)/pytest \
+	  tests/storm tests/search/test_storm.py tests/search/test_uninterrupted.py tests/migrations/test_runner_kill.py \
+	  tests/procedures/selling/test_histories.py tests/procedures/selling/test_statements.py $(ARGS)
 
 cluster: $(STAMP)  ## three Elasticsearch nodes, one killed during reindex and sync (3 GB of memory)
 	@$(BIN)/pytest tests/search/cluster.py $(ARGS)
@@ -91,5 +92,5 @@ $(STAMP): pyproject.toml Makefile
 	@echo "building .venv (on first use and when pyproject.toml changes)" >&2
 	@"$(PYTHON)" -m venv .venv || { \
 	  echo "python -m venv failed: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,docs]'
 	@touch $(STAMP)

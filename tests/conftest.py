@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, LiteralString
@@ -51,6 +52,12 @@ class _Scheduling(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "elasticsearch" if nodeid.startswith(SEARCHING) else super()._split_scope(nodeid)
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start be interrupted: a shell has what runs behind it ignore that, and its children too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,7 +42,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run(sys.executable, "-m", "venv", "--without-pip", directory, cwd=directory)
     programs = directory / "bin"
     pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--disable-pip-version-check")
-    _run(*pip, "install", "-q", wheel, cwd=directory)
+    _run(*pip, "install", "-q", "--no-compile", wheel, cwd=directory)
     return programs
 
 

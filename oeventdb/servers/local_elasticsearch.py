@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 300
 _STOP_SECONDS = 30
-# It lives for minutes: only the quick one of Java's compilers pays off, in half of the processor time to be ready.
-_QUICK_START = "-XX:TieredStopAtLevel=1"
+# It lives for minutes: only the quick one of Java's compilers pays off, in half of the processor time to be ready,
+# and the simplest of its collectors, in four fifths of the time that tests take.
+_QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+_QUICK_START = f"{_QUICK_COMPILER} -XX:-UseG1GC -XX:+UseSerialGC"
 _ALONE = {"discovery.type": "single-node", "transport.port": "0"}
 
 
@@ -63,6 +65,7 @@ class LocalElasticsearch:
             "ES_PATH_CONF": str(self.home / "config"),
             "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", f"-Xms{heap} -Xmx{heap} {_QUICK_START}"),
             "ES_TMPDIR": str(temporary),
+            "CLI_JAVA_OPTS": os.environ.get("CLI_JAVA_OPTS", _QUICK_COMPILER),
             "HOME": str(temporary),
         }
 

@@ -39,7 +39,7 @@ def test_answers_are_as_described(route: Route, api: Api, scene: Scene) -> None:
     operation = schema["/v1" + re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method]
     headers = bearer(scene.staff)
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         case.call_and_validate(headers=headers, checks=CHECKS)

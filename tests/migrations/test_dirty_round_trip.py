@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LEGACY = "0001.legacy-tables"
 
 
-@pytest.fixture(params=range(2))
+@pytest.fixture(params=[0])
 def dirty(request: pytest.FixtureRequest, legacy: str) -> str:
     """Return the DSN of a dirty legacy database with sixty foreign tables."""
     with psycopg.connect(legacy) as connection:
@@ -49,6 +49,7 @@ def internal_tables(connection: psycopg.Connection) -> list[str]:
     return sorted({row[0] for row in rows} - {"ledger", "journal", "progress"})
 
 
+@pytest.mark.parametrize("dirty", [0, 1], indirect=True)
 def test_rolling_back_gives_every_legacy_table_back_byte_for_byte(
     dirty: str, connection: psycopg.Connection
 ) -> None:
@@ -65,7 +66,6 @@ DERIVED = ("admission_no",)
 """What a migration may take away and its rollback need not give back: holders of dead orders give up theirs."""
 
 
-@pytest.mark.parametrize("dirty", [0], indirect=True)  # it digests the database after every step
 def test_each_migration_is_undone_by_its_own_rollback(dirty: str, connection: psycopg.Connection) -> None:
     def state() -> tuple[dict[str, str], list[str]]:
         return digest.rows(connection, LOADING_ORDER, without=DERIVED), digest.shape(

@@ -36,10 +36,10 @@ from tests.legacy.generator import Size, generate
 LEGACY = "0001.legacy-tables"
 SIZE = Size(users=20, events=12, tickets=30, discount_codes=20, orders=40, holders=120, feedback=90)
 EVERY_KILL = os.environ.get("OEVENTDB_EVERY_KILL") == "1"
-RANDOM_KILLS = 100 if EVERY_KILL else 8
-MANY = 1 if EVERY_KILL else 5
-SOME = 1 if EVERY_KILL else 10
-FEW = 1 if EVERY_KILL else 30
+RANDOM_KILLS = 100 if EVERY_KILL else 5
+MANY = 1 if EVERY_KILL else 8
+SOME = 1 if EVERY_KILL else 20
+FEW = 1 if EVERY_KILL else 60
 """Of so many steps one is chosen: where a kill is quick, takes long, or even longer."""
 
 ONLY_DEFINES = re.compile(r"CREATE OR REPLACE (FUNCTION|PROCEDURE)|COMMENT|REVOKE|CREATE TYPE")

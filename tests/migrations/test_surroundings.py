@@ -356,29 +356,29 @@ def test_triggers_that_wait_for_the_commit_are_in_nobody_s_way(dirty: str) -> No
         assert digest.rows(connection, tables) == before
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("default_transaction_isolation", "serializable"),
-        ("DateStyle", "SQL, DMY"),
-        ("extra_float_digits", "-10"),
-        ("IntervalStyle", "iso_8601"),
-        ("plpgsql.extra_errors", "all"),
-        ("plpgsql.variable_conflict", "use_column"),
-        ("quote_all_identifiers", "on"),
-        ("standard_conforming_strings", "off"),
-        ("statement_timeout", "50ms"),
-        ("transform_null_equals", "on"),
-    ],
-)
-def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str, name: str, value: str) -> None:
+SESSION_SETTINGS = {
+    "default_transaction_isolation": "serializable",
+    "DateStyle": "SQL, DMY",
+    "extra_float_digits": "-10",
+    "IntervalStyle": "iso_8601",
+    "plpgsql.extra_errors": "all",
+    "plpgsql.variable_conflict": "use_column",
+    "quote_all_identifiers": "on",
+    "standard_conforming_strings": "off",
+    "statement_timeout": "50ms",
+    "transform_null_equals": "on",
+}
+
+
+def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str) -> None:
     run(dirty, "UPDATE discount_codes SET value = 100 / 3.0", BADGES)
     with psycopg.connect(dirty) as connection:
         before = rows(dirty), digest.rows(connection, ["feedback", "discount_codes"])
     change = sql.SQL("ALTER DATABASE {} SET {} TO {}")
     database = sql.Identifier(str(conninfo_to_dict(dirty)["dbname"]))
     with psycopg.connect(dirty, autocommit=True) as connection:
-        connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))
+        for name, value in SESSION_SETTINGS.items():
+            connection.execute(change.format(database, sql.SQL(name), sql.Literal(value)))
     schema.migrate(dirty, patience=60)
     with schema.connect(dirty) as connection:
         assert [difference.object for difference in schema.check(connection)] == []

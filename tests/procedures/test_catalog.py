@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -98,6 +99,7 @@ def _is_inlined(function: Function) -> bool:
     return function.language == "sql" and not function.security_definer and says_so
 
 
+@cache
 def _files() -> dict[str, str]:
     return {path.stem: path.read_text() for path in PROCEDURES.glob("*/*.sql")}
 

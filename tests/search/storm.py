@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
     from tests.search.elastic import Elastic
 
-SECONDS = float(os.environ.get("OEVENTDB_STORM_SECONDS", "10"))
-"""How long it storms."""
+SECONDS = float(os.environ.get("OEVENTDB_STORM_SECONDS", "2"))
+"""How long it storms at least."""
 
 LONG = SECONDS >= 30
+
+PATIENCE = 60 if LONG else 10
+"""Seconds a rebuild bears with troubles."""
 
 EVENTS = 50_000 if LONG else 2000
 
@@ -201,7 +204,7 @@ class Rebuilder(threading.Thread):
             turn += 1
             with suppress(OperationError, psycopg.Error):
                 search.reindex(
-                    self._dsn, url, alias=self._alias, keep=0, patience=SECONDS, body_bytes=100_000
+                    self._dsn, url, alias=self._alias, keep=0, patience=PATIENCE, body_bytes=100_000
                 )
                 self.rebuilt.set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import threading
@@ -41,7 +40,7 @@ class Troubles:
         self.changed_at_once = 0
 
     def pass_over(self, seconds: float) -> None:
-        """Have one after the other for so long."""
+        """Have all of them, one after the other, again and again for so long."""
         until = time.monotonic() + seconds
         troubles = [
             self._change_all,
@@ -53,11 +52,10 @@ class Troubles:
             self._kill,
             self._end_sessions,
         ]
-        for trouble in itertools.cycle(troubles):
-            time.sleep(self._chance.random() * (2 if LONG else 0.3))
-            if time.monotonic() > until:
-                return
-            trouble()
+        while time.monotonic() < until:
+            for trouble in troubles:
+                time.sleep(self._chance.random() * (2 if LONG else 0.3))
+                trouble()
 
     def _change_all(self) -> None:
         self.changed_at_once = max(self.changed_at_once, change_all(self._dsn))

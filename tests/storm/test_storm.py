@@ -1,6 +1,6 @@
 """Thirty-two connections do everything at once while the server is killed: every rule holds afterwards, and nothing is lost.
 
-OEVENTDB_STORM_SECONDS says how long it blows (5), OEVENTDB_STORM_SEED repeats the weather.
+OEVENTDB_STORM_SECONDS says how long it blows (3), OEVENTDB_STORM_SEED repeats the weather.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.storm.weather import Goods, Log, Sailor
 if TYPE_CHECKING:
     from oeventdb.servers.local_postgres import LocalPostgres
 
-SECONDS = float(os.environ.get("OEVENTDB_STORM_SECONDS", "5"))
+SECONDS = float(os.environ.get("OEVENTDB_STORM_SECONDS", "3"))
 SEED = int(os.environ.get("OEVENTDB_STORM_SEED", random.randrange(10**6)))
 CONNECTIONS = 32
 LEVELS = (READ_COMMITTED, READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE)

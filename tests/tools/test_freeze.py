@@ -155,7 +155,3 @@ def test_other_names_are_refused(db: Db, name: str) -> None:
     with pytest.raises(SystemExit):
         freeze.main(["--db", str(db.path), "new", "--", name])
     assert len(list((db.path / "migrations").iterdir())) == 2
-
-
-def test_this_repository_is_in_step() -> None:
-    assert freeze.check(freeze.Tree.read(freeze.ROOT / "db")) == []

@@ -1,6 +1,6 @@
 """Random histories against a small model: every answer, refusal and count is the model's.
 
-OEVENTDB_HISTORIES says how many are tried (40), each of up to 60 steps.
+OEVENTDB_HISTORIES says how many are tried (20), each of up to 60 steps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.procedures.selling.shop import EMAIL, Shop, broken, line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HISTORIES = int(os.environ.get("OEVENTDB_HISTORIES", "40"))
+HISTORIES = int(os.environ.get("OEVENTDB_HISTORIES", "20"))
 STEPS = 60
 STATES = ("pending", "completed", "placed", None, *DEAD)
 TICKETS = st.integers(0, 3)

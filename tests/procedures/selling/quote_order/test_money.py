@@ -42,7 +42,7 @@ def till(shared: str) -> Iterator[psycopg.Connection]:
         connection.rollback()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(
         st.tuples(PRICES, st.sampled_from(["paid", "free", "donation"]), st.integers(1, 40)),
