@@ -6,10 +6,13 @@ SELECT repeated.id::text AS key
 FROM (
     SELECT
         live.id,
-        row_number() OVER (PARTITION BY live.event_id, lower(live.code) ORDER BY live.id) AS place
+        row_number() OVER (PARTITION BY live.event_id, live.folded ORDER BY live.id) AS place
     FROM (SELECT NULL::timestamptz AS deleted_at) AS missing
     CROSS JOIN LATERAL (
-        SELECT id, event_id, code
+        SELECT
+            id,
+            event_id,
+            lower(lower(code COLLATE "C") COLLATE "default") AS folded
         FROM public.discount_codes
         WHERE event_id IS NOT NULL AND deleted_at IS NULL
     ) AS live

@@ -285,7 +285,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'INSERT'
-        OR (NEW.event_id, pg_catalog.lower(NEW.code)) IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(OLD.code))
+        OR (NEW.event_id, pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default"))
+            IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default"))
     THEN
         NEW.is_duplicate := true;
         INSERT INTO oeventdb_internal.discount_codes_meanwhile (id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
@@ -329,13 +330,17 @@ $$;
 
 UPDATE public.discount_codes AS c SET is_duplicate = true
 FROM (
-    SELECT d.id, pg_catalog.row_number() OVER (PARTITION BY d.event_id, pg_catalog.lower(d.code) ORDER BY d.id) AS place
+    SELECT d.id, pg_catalog.row_number() OVER (
+        PARTITION BY d.event_id, pg_catalog.lower(pg_catalog.lower(d.code COLLATE "C") COLLATE "default") ORDER BY d.id
+    ) AS place
     FROM public.discount_codes AS d WHERE d.event_id IS NOT NULL AND d.deleted_at IS NULL AND NOT d.is_duplicate
 ) AS s
 WHERE s.id = c.id AND s.place > 1;
 
+-- The letters of ASCII first, the same in every database: in a Turkish one FIRST and first would be two codes else.
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
-    ON public.discount_codes (event_id, lower(code)) WHERE deleted_at IS NULL AND NOT is_duplicate;
+    ON public.discount_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"))
+    WHERE deleted_at IS NULL AND NOT is_duplicate;
 
 -- Old codes may break these; new ones, and old ones that are written again, may not.
 DO $$
@@ -663,8 +668,9 @@ BEGIN
             'Create another code of the kind that you need.'
         );
     END IF;
-    NEW.is_duplicate := OLD.is_duplicate
-        AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
+    NEW.is_duplicate := OLD.is_duplicate AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+        AND pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default");
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
         IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
             -- an older snapshot would not show the tickets that were attached, or became cheaper, since

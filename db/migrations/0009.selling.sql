@@ -318,7 +318,9 @@ DECLARE
 BEGIN
     SELECT c.* INTO v_code FROM public.access_codes AS c
     WHERE c.event_id = find_access_code.event_id
-        AND pg_catalog.lower(c.code) = pg_catalog.lower(find_access_code.code) AND c.deleted_at IS NULL
+        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(find_access_code.code COLLATE "C") COLLATE "default")
+        AND c.deleted_at IS NULL
     ORDER BY c.id LIMIT 1;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_access_code('unknown');
@@ -355,7 +357,9 @@ DECLARE
 BEGIN
     SELECT c.* INTO v_code FROM public.discount_codes AS c
     WHERE c.event_id = find_discount_code.event_id
-        AND pg_catalog.lower(c.code) = pg_catalog.lower(find_discount_code.code) AND c.deleted_at IS NULL
+        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(find_discount_code.code COLLATE "C") COLLATE "default")
+        AND c.deleted_at IS NULL
     ORDER BY c.is_duplicate, c.id LIMIT 1;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_discount_code('unknown');
@@ -1629,7 +1633,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_access_code_id
 
 SELECT oeventdb_internal.drop_unfinished_index('access_codes_event_code');
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS access_codes_event_code ON public.access_codes (event_id, lower(code));
+CREATE INDEX CONCURRENTLY IF NOT EXISTS access_codes_event_code
+    ON public.access_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"));
 
 DO $$
 BEGIN

@@ -40,7 +40,10 @@ ORDER BY id LIMIT 1
 _DISCOUNT_CODE = "SELECT * FROM public.discount_codes WHERE id = %(id)s::bigint AND deleted_at IS NULL"
 
 _ACCESS_CODE = """
-SELECT event_id, lower(code) AS code FROM public.access_codes
+SELECT
+    event_id,
+    lower(lower(code COLLATE "C") COLLATE "default") = lower(lower(%(given)s::text COLLATE "C") COLLATE "default") AS is_given
+FROM public.access_codes
 WHERE id = %(id)s::bigint AND deleted_at IS NULL
 """
 
@@ -69,9 +72,11 @@ def discount_code(connection: psycopg.Connection[Any], code_id: int) -> dict[str
     return _one(connection, _DISCOUNT_CODE, id=code_id)
 
 
-def access_code(connection: psycopg.Connection[Any], code_id: int) -> dict[str, Any] | None:
-    """The event of an access code and its text, in lower case."""
-    return _one(connection, _ACCESS_CODE, id=code_id)
+def access_code(
+    connection: psycopg.Connection[Any], code_id: int, given: str | None
+) -> dict[str, Any] | None:
+    """The event of an access code, and whether it is the one that was given."""
+    return _one(connection, _ACCESS_CODE, id=code_id, given=given)
 
 
 def ticket_tag(connection: psycopg.Connection[Any], tag_id: int) -> dict[str, Any] | None:

@@ -46,10 +46,9 @@ def of_tag(asked: Asked, tag: str) -> Response:
 def of_access_code(asked: Asked, code: str) -> Response:
     """The tickets that an access code opens; the hidden ones with ``?code=`` and the code itself."""
     code_id = path_id(code, "access code")
-    found = reads.access_code(asked.connection, code_id)
-    given = asked.request.args.get("code", "").strip().lower()
-    knows = found is not None and bool(given) and given == found["code"]
-    shown = knows or (found is not None and asked.manages(found["event_id"]))
+    given = asked.request.args.get("code", "").strip() or None
+    found = reads.access_code(asked.connection, code_id, given)
+    shown = found is not None and (found["is_given"] or asked.manages(found["event_id"]))
     arguments = {"access_code_id": code_id}
     return collection(
         asked, functions.ACCESS_CODE_TICKETS, arguments, "code", hidden_too=shown, related=_OF_SOME

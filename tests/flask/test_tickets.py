@@ -54,6 +54,18 @@ def test_whoever_knows_an_access_code_sees_what_it_opens(api: Api, scene: Scene)
     assert _ids(api.get(f"{path}?code=guess")) == []
 
 
+def test_an_access_code_is_known_by_its_letters_of_any_alphabet(
+    api: Api, scene: Scene, db: psycopg.Connection
+) -> None:
+    path = f"/v1/access-codes/{scene.access_code}/tickets"
+    db.execute("UPDATE access_codes SET code = 'ÉTÉ' WHERE id = %s", [scene.access_code])
+    assert _ids(api.get(f"{path}?code=%C3%89T%C3%89")) == [scene.hidden]
+    assert _ids(api.get(f"{path}?code=%C3%89t%C3%89")) == [scene.hidden]
+    for empty in ("", None):
+        db.execute("UPDATE access_codes SET code = %s WHERE id = %s", [empty, scene.access_code])
+        assert _ids(api.get(f"{path}?code=")) == []
+
+
 def test_an_order_shows_its_hidden_tickets_to_its_buyer(api: Api, scene: Scene) -> None:
     path = f"/v1/orders/{scene.order}/tickets"
     assert _ids(api.get(path)) == [scene.ticket]

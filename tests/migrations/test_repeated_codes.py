@@ -16,7 +16,7 @@ CLIENTS = 3
 IS_ON = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'discount_code_definition')"
 MARKED_WRONGLY = """
 SELECT id, is_duplicate FROM (
-    SELECT id, is_duplicate, row_number() OVER (PARTITION BY event_id, lower(code) ORDER BY is_duplicate, id) > 1 AS has_twin
+    SELECT id, is_duplicate, row_number() OVER (PARTITION BY event_id, lower(code COLLATE "C") ORDER BY is_duplicate, id) > 1 AS has_twin
     FROM discount_codes WHERE event_id IS NOT NULL
 ) AS code
 WHERE is_duplicate <> has_twin AND NOT (id <= 200 AND is_duplicate)

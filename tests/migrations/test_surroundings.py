@@ -431,6 +431,45 @@ def test_rows_that_refer_to_what_is_gone_come_through_and_are_listed(dirty: str)
         assert digest.rows(connection, tables) == before
 
 
+TURKISH = (
+    "CREATE DATABASE {} LOCALE_PROVIDER icu ICU_LOCALE 'tr' LOCALE 'C' ENCODING 'UTF8' TEMPLATE template0"
+)
+
+
+def test_codes_are_the_same_whatever_their_case_in_a_database_that_knows_another_i(empty: str) -> None:
+    name = sql.Identifier("oeventdb_test_turkish")
+    try:
+        run(empty, sql.SQL(TURKISH).format(name).as_string())
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server has no ICU")
+    try:
+        dsn = make_conninfo(empty, dbname=name.as_string().strip('"'))
+        schema.migrate(dsn, to="0001")
+        again = "SELECT 2, 'first', type, value, used_for, event_id FROM discount_codes WHERE id = 1"
+        run(
+            dsn,
+            ROWS,
+            "UPDATE discount_codes SET code = 'FIRST', is_active = true",
+            f"INSERT INTO discount_codes (id, code, type, value, used_for, event_id) {again}",
+        )
+        with schema.connect(dsn, autocommit=True) as connection:
+            audited = {result.rule: result.sample for result in schema.audit(connection)}
+        assert audited["discount_code_duplicate"] == ["2"]
+        schema.migrate(dsn)
+        assert query(
+            dsn, "SELECT lower('FIRST') = 'first', array_agg(id) FROM discount_codes WHERE is_duplicate"
+        ) == [(False, [2])]
+        found = query(dsn, "SELECT id FROM oeventdb_internal.find_discount_code(1, 'First', now())")
+        assert found == [(1,)]
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            run(
+                dsn,
+                "INSERT INTO discount_codes (code, type, value, used_for, event_id) VALUES ('fIRST', 'percent', 1, 'ticket', 1)",
+            )
+    finally:
+        run(empty, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name).as_string())
+
+
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_a_database_of_another_encoding_than_utf_8_is_migrated(empty: str, encoding: str) -> None:
     name = sql.Identifier(f"oeventdb_test_encoding_{encoding.lower()}")

@@ -19,8 +19,9 @@ BEGIN
             'Create another code of the kind that you need.'
         );
     END IF;
-    NEW.is_duplicate := OLD.is_duplicate
-        AND pg_catalog.lower(NEW.code) = pg_catalog.lower(OLD.code) AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id;
+    NEW.is_duplicate := OLD.is_duplicate AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+        AND pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default");
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
         IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
             -- an older snapshot would not show the tickets that were attached, or became cheaper, since

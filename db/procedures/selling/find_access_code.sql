@@ -13,7 +13,9 @@ DECLARE
 BEGIN
     SELECT c.* INTO v_code FROM public.access_codes AS c
     WHERE c.event_id = find_access_code.event_id
-        AND pg_catalog.lower(c.code) = pg_catalog.lower(find_access_code.code) AND c.deleted_at IS NULL
+        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(find_access_code.code COLLATE "C") COLLATE "default")
+        AND c.deleted_at IS NULL
     ORDER BY c.id LIMIT 1;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_access_code('unknown');
