@@ -349,7 +349,7 @@ BEGIN
         ALTER TABLE public.discount_codes
             ADD CONSTRAINT discount_codes_type CHECK (type::text IN ('amount', 'percent')) NOT VALID,
             ADD CONSTRAINT discount_codes_used_for CHECK (used_for::text IN ('ticket', 'event')) NOT VALID,
-            ADD CONSTRAINT discount_codes_code CHECK (btrim(code, E' \t\n\r\f\x0B') <> '') NOT VALID,
+            ADD CONSTRAINT discount_codes_code CHECK (code COLLATE "C" ~ E'[^ \\t\\n\\r\\f\\v]') NOT VALID,
             ADD CONSTRAINT discount_codes_value
                 CHECK (value >= 0 AND value < 'Infinity' AND (type <> 'percent' OR value <= 100)) NOT VALID,
             ADD CONSTRAINT discount_codes_max_quantity CHECK (max_quantity >= 0) NOT VALID,

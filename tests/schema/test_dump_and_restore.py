@@ -79,6 +79,14 @@ def test_it_can_still_be_rolled_back(restored: tuple[str, int]) -> None:
     assert schema.rollback(restored[0], to="0001")[-1] == "0002.foundations"
 
 
+def test_no_rule_is_changed_by_what_unifies_line_ends(postgres: Postgres, migrated: str) -> None:
+    dump = subprocess.run(
+        [program(postgres, "pg_dump"), "--schema-only", migrated], check=True, capture_output=True
+    ).stdout
+    assert b"discount_codes_code" in dump
+    assert b"\r" not in dump
+
+
 def test_on_a_younger_server_nothing_of_before_looks_as_if_it_were_still_to_come(
     restored: tuple[str, int],
 ) -> None:
