@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _UNREACHABLE_CLASSES = ("08", "28", "3D")
 _UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
 
+_HINTS = {
+    "57014": "if a limit of the role or database did it, PGOPTIONS='-c statement_timeout=0' lifts it for one command"
+}
+"""What to do where the server does not say."""
+
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
@@ -38,7 +43,8 @@ def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
     lost = isinstance(exception, psycopg.OperationalError) and state is None
     if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
         return _with_hint(state or "postgresql", message, None), Exit.DATABASE
-    return _with_hint(state or "postgresql", message, exception.diag.message_hint), Exit.FAILED
+    hint = exception.diag.message_hint or _HINTS.get(state or "")
+    return _with_hint(state or "postgresql", message, hint), Exit.FAILED
 
 
 def _is_of_elasticsearch(exception: BaseException) -> bool:

@@ -215,6 +215,7 @@ WHERE e.grantee <> s.owner
 _PRINTING = {
     "search_path": "",
     "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
     "extra_float_digits": "1",
     "IntervalStyle": "postgres",
 }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from oeventdb.connection import connect
+from oeventdb.connection import connect, unhindered
 from oeventdb.errors import DatabaseUnreachable, Refused
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ WORKER_NAME = "oeventdb worker"
 """application_name of the two connections of an upgrader."""
 
 _KEEP = """
-SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
-       pg_catalog.set_config('lock_timeout', '1s', true),
-       pg_catalog.set_config('statement_timeout', '0', true),
-       pg_catalog.set_config('search_path', '', true),
-       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-            THEN pg_catalog.set_config('transaction_timeout', '0', true) END
+SELECT pg_catalog.set_config('lock_timeout', '1s', true), pg_catalog.set_config('search_path', '', true)
 """
 
 _TRY = "SELECT pg_catalog.pg_try_advisory_xact_lock(%s)"
@@ -138,6 +133,7 @@ class UpgradeLock:
         while True:
             # under another level it would keep its snapshot
             self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            unhindered(self._connection)
             self._connection.execute(_KEEP)
             row = self._connection.execute(_TRY, (KEY,)).fetchone()
             if row and row[0]:

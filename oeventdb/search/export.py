@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.pq import TransactionStatus
-
+from oeventdb.connection import connect, unhindered
 from oeventdb.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-
-    import psycopg
 
 BODY_BYTES = 2 * 1024 * 1024
 """A bulk request is sent once it is this large; one document alone may be larger."""
@@ -32,49 +29,37 @@ class Body(NamedTuple):
     documents: int
 
 
-def unhindered(connection: psycopg.Connection, *, for_session: bool = False) -> None:
-    """Let the transaction or session take its time, whatever timeouts the role has.
-
-    Events that a policy of row level security hides would be missing from the index: to meet one is an error.
-    """
-    connection.execute(
-        "SELECT pg_catalog.set_config(name, '0', %s) FROM pg_catalog.pg_settings WHERE name IN"
-        " ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'row_security')",
-        (not for_session,),
-    )
-
-
 class Snapshot:
     """What the index is to hold, as of one moment: a REPEATABLE READ transaction, only reading.
 
-    The connection must be idle and in autocommit; it is handed back so.
+    It has a connection of its own, and none while nobody looks: one that is idle may be ended.
     """
 
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
         self.position = ""
         """What the snapshot has seen, as PostgreSQL writes it (pg_snapshot)."""
 
     def __enter__(self) -> Snapshot:
-        connection = self._connection
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.connection = connect(self._dsn, autocommit=True)
         try:
-            unhindered(connection)
+            self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            unhindered(self.connection)
             # the bytes of the documents go out as they are, and JSON is UTF-8
-            connection.execute("SET LOCAL client_encoding TO 'UTF8'")
+            self.connection.execute("SET LOCAL client_encoding TO 'UTF8'")
             self._look()
         except BaseException:
-            connection.rollback()
+            self.connection.close()
             raise
         return self
 
     def _look(self) -> None:
-        row = self._connection.execute(
+        row = self.connection.execute(
             "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk()') IS NOT NULL"
         ).fetchone()
         if row != (True,):
             raise Refused("this database has no search documents yet", hint="run `oeventdb migrate` first")
-        row = self._connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+        row = self.connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
         (self.position,) = row or ("",)
 
     def __exit__(
@@ -83,17 +68,11 @@ class Snapshot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._connection.closed:
-            return
-        if self._connection.info.transaction_status == TransactionStatus.ACTIVE:
-            # left in the middle of the stream: nothing else ends a COPY at once
-            self._connection.close()
-            return
-        self._connection.rollback()
+        self.connection.close()
 
     def count(self) -> int:
         """Return how many documents the snapshot has."""
-        row = self._connection.execute("SELECT oeventdb_internal.search_count()").fetchone()
+        row = self.connection.execute("SELECT oeventdb_internal.search_count()").fetchone()
         return int(row[0]) if row else 0
 
     def bodies(self, size: int = BODY_BYTES) -> Iterator[Body]:
@@ -101,7 +80,7 @@ class Snapshot:
         pieces: list[bytes] = []
         held = 0
         header = _HEADER
-        with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with self.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             # libpq gives one row at a time; Python never looks into the lines of a document
             for row in copy:
                 lines = bytes(row[header + _PREFIX :])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
+from oeventdb.connection import unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.cluster import reason_of
@@ -63,6 +64,7 @@ def step(
     """
     outcome = Outcome()
     with connection.transaction():
+        unhindered(connection)
         changes = fetch(connection, _TAKE, (batch, None if only is None else list(only)))
         outcome.taken = len(changes)
         for body in bodies(changes):

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psycopg
 
-from oeventdb.connection import connect
-from oeventdb.errors import OperationError, Refused, SearchUnavailable
+from oeventdb.connection import connect, unhindered
+from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
 from oeventdb.search.cluster import PATIENCE, Cluster
-from oeventdb.search.export import BODY_BYTES, Snapshot, unhindered
+from oeventdb.search.export import BODY_BYTES, Snapshot
 from oeventdb.search.indices import Indices, building_alias
 from oeventdb.search.progress import Report, silent
 from oeventdb.search.replay import Replay
@@ -80,7 +80,6 @@ def reindex(
     definition = definition or definitions.load()
     with (
         Cluster(elasticsearch_url, api_key=api_key, connections=in_flight + 1) as cluster,
-        closing(connect(dsn, autocommit=True)) as connection,
         closing(connect(dsn)) as guard,
     ):
         indices = Indices(cluster, alias)
@@ -92,12 +91,10 @@ def reindex(
             _LOG.info("removed %s, which an interrupted reindex had left", name)
         index = indices.create(definition)
         with _discarded_on_failure(indices, index):
-            build = _Build(connection, cluster, indices, index, progress, patience)
+            build = _Build(dsn, cluster, indices, index, progress, patience)
             documents = build.fill(in_flight, body_bytes)
             build.finish(definition, documents)
-            replay = Replay(
-                connection, cluster, building_alias(index), since=build.position, patience=patience
-            )
+            replay = Replay(dsn, cluster, building_alias(index), since=build.position, patience=patience)
             replayed = replay.catch_up()
             # the batches of sync end here and begin again after the swap, with the new index;
             # the lock goes with its transaction, as does that against another reindex
@@ -106,7 +103,7 @@ def reindex(
             if replayed:
                 indices.refresh(index)
             indices.swap(index)
-        _settle(connection, replay.position)
+        _settle(dsn, replay.position)
         guard.close()
         _remove_old(indices, index, keep)
     seconds = time.monotonic() - started
@@ -118,14 +115,14 @@ class _Build:
 
     def __init__(
         self,
-        connection: psycopg.Connection,
+        dsn: str,
         cluster: Cluster,
         indices: Indices,
         index: str,
         progress: Report,
         patience: float,
     ) -> None:
-        self._connection = connection
+        self._dsn = dsn
         self._cluster = cluster
         self._indices = indices
         self._index = index
@@ -139,7 +136,7 @@ class _Build:
         sender = BulkSender(
             self._cluster, building_alias(self._index), in_flight=in_flight, patience=self._patience
         )
-        with Snapshot(self._connection) as snapshot, sender:
+        with Snapshot(self._dsn) as snapshot, sender:
             self.position = snapshot.position
             documents = snapshot.count()
             for body in snapshot.bodies(body_bytes):
@@ -181,13 +178,15 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
         raise Refused(f"another reindex of {alias} is running on this database")
 
 
-def _settle(connection: psycopg.Connection, position: str) -> None:
+def _settle(dsn: str, position: str) -> None:
     """Take what the new index has out of the outbox; by now it is live, so a failure is only told."""
     try:
-        connection.execute(
-            "SELECT oeventdb_internal.search_settle(%s::text::pg_catalog.pg_snapshot)", (position,)
-        )
-    except psycopg.Error as exc:
+        with closing(connect(dsn)) as connection, connection.transaction():
+            unhindered(connection)
+            connection.execute(
+                "SELECT oeventdb_internal.search_settle(%s::text::pg_catalog.pg_snapshot)", (position,)
+            )
+    except (psycopg.Error, DatabaseUnreachable) as exc:
         _LOG.warning("the outbox keeps what is indexed already: %s", exc)
 
 
@@ -221,14 +220,13 @@ def export_to_file(dsn: str, path: str, *, progress: Report = silent) -> Exporte
     a path that cannot be written.
     """
     started = time.monotonic()
-    with _whole_file(path) as out, closing(connect(dsn, autocommit=True)) as connection:
+    with _whole_file(path) as out, Snapshot(dsn) as snapshot:
         written = 0
-        with Snapshot(connection) as snapshot:
-            documents = snapshot.count()
-            for body in snapshot.bodies():
-                out.write(body.ndjson)
-                written += body.documents
-                progress("export", written, documents)
+        documents = snapshot.count()
+        for body in snapshot.bodies():
+            out.write(body.ndjson)
+            written += body.documents
+            progress("export", written, documents)
     return Exported(path, written, round(time.monotonic() - started, 3))
 
 

@@ -11,8 +11,6 @@ from oeventdb.search.export import Snapshot
 from oeventdb.search.outbox import Outcome, bodies, deliver, fetch
 
 if TYPE_CHECKING:
-    import psycopg
-
     from oeventdb.search.cluster import Cluster
     from oeventdb.search.outbox import Change
 
@@ -32,14 +30,14 @@ class Replay:
 
     def __init__(
         self,
-        connection: psycopg.Connection,
+        dsn: str,
         cluster: Cluster,
         alias: str,
         *,
         since: str,
         patience: float,
     ) -> None:
-        self._connection = connection
+        self._dsn = dsn
         self._cluster = cluster
         self._alias = alias
         self._patience = patience
@@ -50,8 +48,8 @@ class Replay:
         """Send what has been committed since the last pass; return how many events."""
         sent = 0
         after = -(2**63)
-        with Snapshot(self._connection) as snapshot:
-            while changes := fetch(self._connection, _CHANGES, (self.position, after, _PAGE)):
+        with Snapshot(self._dsn) as snapshot:
+            while changes := fetch(snapshot.connection, _CHANGES, (self.position, after, _PAGE)):
                 for body in bodies(changes):
                     self._insist(body)
                 sent += len(changes)

@@ -16,7 +16,6 @@ from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
-from oeventdb.search.export import unhindered
 from oeventdb.search.indices import Indices
 
 if TYPE_CHECKING:
@@ -98,7 +97,6 @@ class Worker:
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             connection = connect(self._dsn, autocommit=True)
-            unhindered(connection, for_session=True)
             connection.execute("SET client_encoding TO 'UTF8'")
             connection.execute(f"LISTEN {_CHANNEL}")
             self._connection = connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from oeventdb.connection import connect
+from oeventdb.connection import connect, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster
@@ -20,8 +20,6 @@ from oeventdb.search.progress import Report, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    import psycopg
 
 _Item = TypeVar("_Item")
 
@@ -82,19 +80,17 @@ def verify(
     not, unless they wait in the outbox for a worker that does not run. Memory does not grow with
     the number of events, only with that of differences.
     """
-    with (
-        Cluster(elasticsearch_url, api_key=api_key) as cluster,
-        closing(connect(dsn, autocommit=True)) as connection,
-    ):
-        # asked once, without patience: a wrong URL is told at once
+    with Cluster(elasticsearch_url, api_key=api_key) as cluster:
+        # asked once, without patience: a wrong DSN or URL is told at once
+        connect(dsn).close()
         Indices(cluster, alias).found()
-        comparison = _Comparison(connection, cluster, alias)
+        comparison = _Comparison(dsn, cluster, alias)
         documents, suspects = comparison.compare(progress)
         found = comparison.confirm(suspects)
         repaired = 0
         if repair and found:
             comparison.mend(found)
-            still = {difference.id for difference in comparison.confirm(d.id for d in found)}
+            still = {difference.id for difference in comparison.confirm([each.id for each in found])}
             repaired = sum(difference.id not in still for difference in found)
     ids: dict[str, list[Any]] = {"missing": [], "stale": [], "surplus": []}
     for difference in found:
@@ -105,8 +101,8 @@ def verify(
 class _Comparison:
     """The two sides and what differs between them."""
 
-    def __init__(self, connection: psycopg.Connection, cluster: Cluster, alias: str) -> None:
-        self._connection = connection
+    def __init__(self, dsn: str, cluster: Cluster, alias: str) -> None:
+        self._dsn = dsn
         self._cluster = cluster
         self._alias = alias
         live = Indices(cluster, alias).live()
@@ -119,10 +115,10 @@ class _Comparison:
         """Return how many documents the database has, and the ids that differ at first sight."""
         self._cluster.request("POST", f"/{self._alias}/_refresh", patience=PATIENCE)
         suspects: list[int | str] = []
-        with Snapshot(self._connection) as snapshot, Listing(self._cluster, self._alias) as listing:
+        with Snapshot(self._dsn) as snapshot, Listing(self._cluster, self._alias) as listing:
             documents = snapshot.count()
             for seen, (event_id, ours, theirs) in enumerate(
-                _merged(self._in_database(), listing.by_id()), start=1
+                _merged(_in_database(snapshot), listing.by_id()), start=1
             ):
                 if ours != theirs:
                     suspects.append(event_id)
@@ -132,18 +128,23 @@ class _Comparison:
             suspects += listing.strays()
         return documents, sorted(set(suspects), key=lambda suspect: (isinstance(suspect, str), suspect))
 
-    def confirm(self, suspects: Iterable[int | str]) -> list[_Difference]:
+    def confirm(self, suspects: list[int | str]) -> list[_Difference]:
         """Return what still differs, with what either side has now."""
-        found = []
-        for ids in _batched(suspects):
-            theirs = self._versions_in_index(ids)
-            events = [event_id for event_id in ids if isinstance(event_id, int)]
-            ours: dict[int | str, int] = dict(self._connection.execute(_CURRENT, (events,)).fetchall())
-            found += [
-                _Difference(each, ours.get(each), theirs.get(each))
-                for each in ids
-                if ours.get(each) != theirs.get(each)
-            ]
+        found: list[_Difference] = []
+        if not suspects:
+            return found
+        with closing(connect(self._dsn)) as connection:
+            # in a transaction, as a session that is idle while Elasticsearch answers may be ended
+            unhindered(connection)
+            for ids in _batched(suspects):
+                theirs = self._versions_in_index(ids)
+                events = [event_id for event_id in ids if isinstance(event_id, int)]
+                ours: dict[int | str, int] = dict(connection.execute(_CURRENT, (events,)).fetchall())
+                found += [
+                    _Difference(each, ours.get(each), theirs.get(each))
+                    for each in ids
+                    if ours.get(each) != theirs.get(each)
+                ]
         return found
 
     def mend(self, found: list[_Difference]) -> None:
@@ -155,21 +156,16 @@ class _Comparison:
             else:
                 path = f"/{self._alias}/_doc/{quote(difference.id, safe='')}"
                 self._cluster.request("DELETE", path, patience=PATIENCE, accept=(404,))
-        for chunk in _batched(events):
-            ids = [event_id for event_id, _ in chunk]
-            self._connection.execute(_MEND, (ids, [version for _, version in chunk]))
-            while True:
-                outcome = outbox.step(self._connection, self._cluster, self._alias, only=ids)
-                if outcome.put_off:
-                    raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
-                if not outcome.taken:
-                    break
-
-    def _in_database(self) -> Iterator[tuple[int, int]]:
-        after = -(2**63)
-        while page := self._connection.execute(_LISTING, (after, _PAGE)).fetchall():
-            yield from page
-            after = page[-1][0]
+        with closing(connect(self._dsn, autocommit=True)) as connection:
+            for chunk in _batched(events):
+                ids = [event_id for event_id, _ in chunk]
+                connection.execute(_MEND, (ids, [version for _, version in chunk]))
+                while True:
+                    outcome = outbox.step(connection, self._cluster, self._alias, only=ids)
+                    if outcome.put_off:
+                        raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
+                    if not outcome.taken:
+                        break
 
     def _versions_in_index(self, ids: list[int | str]) -> dict[int | str, int]:
         answer = self._cluster.request(
@@ -180,6 +176,13 @@ class _Comparison:
             patience=PATIENCE,
         )
         return {document_id(doc["_id"]): doc["_version"] for doc in answer["docs"] if doc.get("found")}
+
+
+def _in_database(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
+    after = -(2**63)
+    while page := snapshot.connection.execute(_LISTING, (after, _PAGE)).fetchall():
+        yield from page
+        after = page[-1][0]
 
 
 def _batched(items: Iterable[_Item]) -> Iterator[list[_Item]]:

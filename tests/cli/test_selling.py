@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import psycopg
 import pytest
@@ -53,3 +54,17 @@ def test_the_number_is_for_people_too(migrated: str) -> None:
 
 def test_a_batch_of_nothing_is_a_usage_error() -> None:
     assert run(main, "expire-orders", "--batch", "0").exit_code == 2
+
+
+def test_a_time_limit_of_the_role_is_told_with_the_way_around_it(
+    migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pending(migrated, overdue=1, held=0)
+    command = (main, "expire-orders", "--dsn", migrated)
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=1")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert one_line(result).startswith("57014: ")
+    (way,) = re.findall(r"PGOPTIONS='(.+?)'", one_line(result))
+    monkeypatch.setenv("PGOPTIONS", way)
+    assert one_line(run(*command)) == "1 order expired"

@@ -210,6 +210,18 @@ def test_what_gets_past_the_triggers_of_a_migrated_database_is_found(
     assert (found[rule].violations, found[rule].sample) == (len(keys), keys)
 
 
+def test_no_time_limit_of_the_role_ends_it(legacy: str) -> None:
+    limits: set[Any] = set()
+    with psycopg.connect(legacy, options="-c statement_timeout=10s") as connection:
+
+        def look(*_: object) -> None:
+            limits.add(connection.execute("SHOW statement_timeout").fetchone())
+
+        audit(connection, progress=look)
+        assert limits == {("0",)}
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("10s",)
+
+
 def test_rows_that_a_constraint_would_refuse_today_are_listed(legacy: str) -> None:
     listed: dict[str, set[str]] = {}
     unlisted = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from oeventdb import search
 from oeventdb.errors import Refused, SearchUnavailable
@@ -13,6 +15,7 @@ from tests import samples
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 
 def documents(db: psycopg.Connection[Any]) -> dict[int, tuple[int, Any]]:
@@ -35,6 +38,34 @@ def test_the_index_holds_every_published_event_with_its_version(
     assert done.documents == 2
     assert elastic.documents() == documents(db)
     assert elastic.documents()[changed][0] == 2
+
+
+@pytest.mark.parametrize("command", ["reindex", "verify"])
+def test_no_time_limit_of_the_database_ends_a_command_that_waits_for_elasticsearch(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, command: str
+) -> None:
+    missing = samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{missing}")
+    database = sql.Identifier(db.info.dbname)
+    for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+        db.execute(sql.SQL("ALTER DATABASE {} SET {} = '500ms'").format(database, sql.Identifier(limit)))
+    waited: list[bytes] = []
+
+    def slowly(chunk: bytes) -> bool:
+        line = chunk.split(b"\r\n", 1)[0]
+        if line.startswith(b"PUT ") or b"/_refresh" in line or b"/_mget" in line:
+            waited.append(line)
+            time.sleep(0.8)
+        return True
+
+    proxy.verdict = slowly
+    if command == "reindex":
+        assert search.reindex(migrated, proxy.url, alias=elastic.alias).documents == 1
+    else:
+        assert search.verify(migrated, proxy.url, alias=elastic.alias, repair=True).repaired == 1
+    assert len(waited) >= 2
+    assert elastic.documents() == documents(db)
 
 
 def test_an_empty_database_gives_an_empty_index(migrated: str, elastic: Elastic) -> None:
