@@ -32,6 +32,10 @@ DROP FUNCTION oeventdb_internal.journal_dependents(regclass, bigint[], regclass[
 DROP FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb);
 -- <<<
 
+-- >>> db/procedures/internal/old_row_columns.sql
+DROP FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb);
+-- <<<
+
 -- >>> db/procedures/internal/journaled_table.sql
 DROP FUNCTION oeventdb_internal.journaled_table(text);
 -- <<<

@@ -316,6 +316,29 @@ COMMENT ON FUNCTION oeventdb_internal.journaled_table(text) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.journaled_table(text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/old_row_columns.sql
+-- What of an old row can be inserted again: columns that are newer keep their defaults, and those that are generated are made again.
+CREATE OR REPLACE FUNCTION oeventdb_internal.old_row_columns(
+    relation regclass,
+    old_row jsonb
+) RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = old_row_columns.relation
+        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        AND old_row_columns.old_row ? a.attname::text
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) IS
+'The columns of a table that an old row of the journal has values for, quoted and with commas between them; NULL for none. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/insert_old_row.sql
 -- A row that the journal keeps is inserted as it was.
 CREATE OR REPLACE FUNCTION oeventdb_internal.insert_old_row(
@@ -326,20 +349,11 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_columns text;
 BEGIN
-    -- columns that are newer than the old row keep their defaults
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = insert_old_row.relation
-        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND insert_old_row.old_row ? a.attname::text;
-
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
         ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, v_columns
+        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row)
     ) USING insert_old_row.old_row;
 END
 $function$;

@@ -176,20 +176,41 @@ ALTER TABLE public.ticket_holders DROP COLUMN admission_no;
 
 ALTER TABLE public.tickets DROP COLUMN deleted_at;
 
-WITH restored AS (
-    INSERT INTO public.ticket_holders
-    SELECT h.*
-    FROM oeventdb_internal.journal AS j
-    CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
-    WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.restored_at IS NULL
-        AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
-        AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
-        AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
-    ON CONFLICT DO NOTHING
-    RETURNING id
-)
-DELETE FROM oeventdb_internal.journal AS j USING restored AS r
-WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.key = r.id::text;
+-- all in one statement, with the columns of the youngest
+DO $$
+DECLARE
+    v_columns text := (
+        SELECT oeventdb_internal.old_row_columns('public.ticket_holders', j.old_row) FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
+        ORDER BY j.id DESC LIMIT 1
+    );
+BEGIN
+    IF v_columns IS NOT NULL THEN
+        EXECUTE pg_catalog.format(
+            $query$
+            WITH restored AS (
+                INSERT INTO public.ticket_holders (%1$s) OVERRIDING SYSTEM VALUE
+                SELECT %1$s
+                FROM (
+                    SELECT h.*
+                    FROM oeventdb_internal.journal AS j
+                    CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
+                    WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
+                        AND j.restored_at IS NULL
+                        AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
+                        AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
+                        AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
+                ) AS removed
+                ON CONFLICT DO NOTHING
+                RETURNING id
+            )
+            DELETE FROM oeventdb_internal.journal AS j USING restored AS r
+            WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.key = r.id::text
+            $query$, v_columns
+        );
+    END IF;
+END
+$$;
 
 -- what pointed at them, the outer rows first
 SELECT oeventdb_internal.restore_dependents(s.caused_by)

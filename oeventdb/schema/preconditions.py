@@ -51,6 +51,7 @@ WHERE n.nspname = 'oeventdb'
 ORDER BY n.nspname
 """
 
+# one that is NOT ENFORCED, as PostgreSQL 18 has it, is never checked
 _UNCHECKED = """
 SELECT k.conname, c.relname
 FROM pg_catalog.pg_constraint AS k
@@ -58,6 +59,7 @@ JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
 WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
   AND c.relname || '.' || k.conname = ANY (%s) IS NOT TRUE
   AND c.relname = ANY (%s) AND k.contype IN ('c', 'n') AND NOT k.convalidated
+  AND COALESCE(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true'
 ORDER BY c.relname, k.conname
 """
 

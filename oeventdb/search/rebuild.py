@@ -18,7 +18,7 @@ from oeventdb.connection import connect, unhindered
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
-from oeventdb.search.cluster import PATIENCE, Cluster
+from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.export import BODY_BYTES, Snapshot
 from oeventdb.search.indices import Indices, building_alias
 from oeventdb.search.progress import Report, silent
@@ -94,15 +94,16 @@ def reindex(
             build = _Build(dsn, cluster, indices, index, progress, patience)
             documents = build.fill(in_flight, body_bytes)
             build.finish(definition, documents)
-            replay = Replay(dsn, cluster, building_alias(index), since=build.position, patience=patience)
-            replayed = replay.catch_up()
+            replay = Replay(dsn, cluster, since=build.position, patience=patience)
+            replayed = replay.catch_up(building_alias(index))
             # the batches of sync end here and begin again after the swap, with the new index;
             # the lock goes with its transaction, as does that against another reindex
             guard.execute(_SWAP_LOCK)
-            replayed += replay.catch_up()
+            replayed += replay.catch_up(building_alias(index))
             if replayed:
                 indices.refresh(index)
             indices.swap(index)
+        _catch_up_live(replay, alias, index, patience)
         _settle(dsn, replay.position)
         guard.close()
         _remove_old(indices, index, keep)
@@ -176,6 +177,26 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
     ).fetchone()
     if row != (True,):
         raise Refused(f"another reindex of {alias} is running on this database")
+
+
+def _catch_up_live(replay: Replay, alias: str, index: str, patience: float) -> None:
+    """Bring what was committed before the swap to the index that is live now.
+
+    There is none as a rule. But the lock goes with its session, and where that was lost, sync may have brought
+    changes to the old index while this one was being put in its place.
+    """
+    pauses = Pauses(patience)
+    while True:
+        try:
+            replay.catch_up(alias)
+        except (OperationError, psycopg.Error) as exc:
+            if not pauses.wait():
+                raise SearchUnavailable(
+                    f"{index} is live, but what changed at the swap may be missing: {exc}",
+                    hint="run `oeventdb verify --repair`",
+                ) from exc
+        else:
+            return
 
 
 def _settle(dsn: str, position: str) -> None:

@@ -32,26 +32,24 @@ class Replay:
         self,
         dsn: str,
         cluster: Cluster,
-        alias: str,
         *,
         since: str,
         patience: float,
     ) -> None:
         self._dsn = dsn
         self._cluster = cluster
-        self._alias = alias
         self._patience = patience
         self.position = since
         """What the index has seen, as PostgreSQL writes it (pg_snapshot)."""
 
-    def catch_up(self) -> int:
-        """Send what has been committed since the last pass; return how many events."""
+    def catch_up(self, alias: str) -> int:
+        """Send what has been committed since the last pass to the index behind an alias; return how many events."""
         sent = 0
         after = -(2**63)
         with Snapshot(self._dsn) as snapshot:
             while changes := fetch(snapshot.connection, _CHANGES, (self.position, after, _PAGE)):
                 for body in bodies(changes):
-                    self._insist(body)
+                    self._insist(alias, body)
                 sent += len(changes)
                 after = changes[-1].event_id
             self.position = snapshot.position
@@ -59,12 +57,12 @@ class Replay:
             _LOG.info("replayed %d changes", sent)
         return sent
 
-    def _insist(self, changes: list[Change]) -> None:
+    def _insist(self, alias: str, changes: list[Change]) -> None:
         pauses = Pauses(self._patience)
         while True:
             outcome = Outcome()
             try:
-                deliver(self._cluster, self._alias, changes, outcome)
+                deliver(self._cluster, alias, changes, outcome)
                 why = outcome.put_off
             except SearchUnavailable as exc:
                 why = str(exc)

@@ -56,6 +56,11 @@ def query(dsn: str, statement: str, values: Sequence[Any] = ()) -> list[tuple[An
         return connection.execute(statement.encode(), values).fetchall()
 
 
+def server_version(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        return connection.info.server_version
+
+
 def rows(dsn: str) -> list[dict[str, str]]:
     with psycopg.connect(dsn) as connection:
         return [digest.rows(connection, tables, name) for name, tables in AROUND.items()]
@@ -429,6 +434,35 @@ def test_rows_that_refer_to_what_is_gone_come_through_and_are_listed(dirty: str)
     schema.rollback(dirty, to="0001")
     with psycopg.connect(dirty) as connection:
         assert digest.rows(connection, tables) == before
+
+
+def test_holders_come_back_into_a_table_with_more_columns_than_they_had(dirty: str) -> None:
+    everyone = "SELECT to_jsonb(h) - 'seat' FROM ticket_holders AS h ORDER BY id"
+    run(
+        dirty,
+        "ALTER TABLE ticket_holders ADD COLUMN badge int NOT NULL DEFAULT 7, ALTER COLUMN id SET GENERATED ALWAYS",
+        "UPDATE ticket_holders SET badge = id + 10",
+        "ALTER TABLE ticket_holders ADD COLUMN name text GENERATED ALWAYS AS (firstname || ' ' || lastname) STORED",
+    )
+    if server_version(dirty) >= 180000:
+        run(dirty, "ALTER TABLE ticket_holders ADD COLUMN twice int GENERATED ALWAYS AS (badge * 2) VIRTUAL")
+    before = query(dirty, everyone)
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(2,)]
+    run(dirty, "ALTER TABLE ticket_holders ADD COLUMN seat text NOT NULL DEFAULT 'any'")
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, everyone) == before
+    assert query(dirty, "SELECT seat, count(*) FROM ticket_holders GROUP BY seat") == [("any", 5)]
+
+
+def test_a_constraint_that_nobody_enforces_is_in_nobody_s_way(dirty: str) -> None:
+    if server_version(dirty) < 180000:
+        pytest.skip("constraints are all enforced before PostgreSQL 18")
+    run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT named CHECK (firstname <> 'A') NOT ENFORCED")
+    schema.migrate(dirty)
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
+    assert query(dirty, "SELECT count(*) FROM pg_constraint WHERE conname = 'named'") == [(1,)]
 
 
 TURKISH = (

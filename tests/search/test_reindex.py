@@ -40,6 +40,32 @@ def test_the_index_holds_every_published_event_with_its_version(
     assert elastic.documents()[changed][0] == 2
 
 
+def test_what_is_brought_to_the_old_index_when_the_lock_is_lost_at_the_swap_is_in_the_new_one(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    changed, deleted = samples.event(db, name="Old name"), samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    brought: list[int] = []
+
+    def lose_the_lock(chunk: bytes) -> bool:
+        if chunk.startswith(b"POST /_aliases") and not brought:
+            db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            db.execute("UPDATE events SET name = 'New name' WHERE id = %s", (changed,))
+            db.execute("DELETE FROM events WHERE id = %s", (deleted,))
+            brought.append(search.sync(migrated, elastic.url, alias=elastic.alias, once=True).documents)
+        return True
+
+    proxy.verdict = lose_the_lock
+    search.reindex(migrated, proxy.url, alias=elastic.alias)
+    assert brought == [2]
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.documents() == documents(db)
+    assert db.execute("SELECT count(*) FROM oeventdb_internal.search_outbox").fetchone() == (0,)
+
+
 @pytest.mark.parametrize("command", ["reindex", "verify"])
 def test_no_time_limit_of_the_database_ends_a_command_that_waits_for_elasticsearch(
     db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, command: str
@@ -65,6 +91,7 @@ def test_no_time_limit_of_the_database_ends_a_command_that_waits_for_elasticsear
     else:
         assert search.verify(migrated, proxy.url, alias=elastic.alias, repair=True).repaired == 1
     assert len(waited) >= 2
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
     assert elastic.documents() == documents(db)
 
 

@@ -7,20 +7,11 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    v_columns text;
 BEGIN
-    -- columns that are newer than the old row keep their defaults
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO v_columns
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = insert_old_row.relation
-        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND insert_old_row.old_row ? a.attname::text;
-
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
         ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, v_columns
+        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row)
     ) USING insert_old_row.old_row;
 END
 $function$;
