@@ -148,6 +148,10 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "ALTER TABLE tickets ALTER COLUMN price TYPE numeric",
             "column tickets.price is numeric, not double precision",
         ),
+        (
+            "ALTER TABLE tickets ALTER COLUMN quantity TYPE bigint",
+            "column tickets.quantity is bigint, not integer",
+        ),
         ("ALTER TABLE tickets ALTER COLUMN name DROP NOT NULL", "column tickets.name may be NULL"),
         ("ALTER TABLE users ALTER COLUMN id DROP DEFAULT", "column users.id has no sequence"),
         (
