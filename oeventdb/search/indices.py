@@ -169,6 +169,8 @@ class Indices:
             self._cluster.request(
                 "POST",
                 "/_aliases",
+                # what waits longer for its turn is dropped, so that nothing comes after all when nobody looks any more
+                query={"master_timeout": "20s"},
                 body={"actions": actions},
                 patience=PATIENCE,
                 # after a lost answer the first attempt may have removed the aliases already

@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("oeventdb.search")
 
+
+_LINGER = PATIENCE + 30
+"""Seconds that the lock of a killed reindex lasts: as long as its swap may still be under way."""
 
 _SWAP_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search swap', 0))"
 
@@ -102,7 +106,8 @@ def reindex(
             replayed += replay.catch_up(building_alias(index))
             if replayed:
                 indices.refresh(index)
-            indices.swap(index)
+            with _lingering(guard):
+                indices.swap(index)
         _catch_up_live(replay, alias, index, patience)
         _settle(dsn, replay.position)
         guard.close()
@@ -177,6 +182,34 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
     ).fetchone()
     if row != (True,):
         raise Refused(f"another reindex of {alias} is running on this database")
+
+
+@contextmanager
+def _lingering(guard: psycopg.Connection) -> Iterator[None]:
+    """Keep the locks for a while even where this process is killed in the block.
+
+    The server learns that a client is gone when its statement ends. A lock that went at once would let sync bring
+    changes to the old index while the request to swap is still on its way.
+    """
+    guard.execute("SAVEPOINT lingering")
+    guard.execute("SELECT pg_catalog.set_config('client_connection_check_interval', '0', true)")
+    asleep = threading.Thread(target=_sleep, args=(guard,), daemon=True)
+    asleep.start()
+    try:
+        yield
+    finally:
+        while asleep.is_alive():
+            with suppress(psycopg.Error):
+                guard.cancel_safe()
+            asleep.join(0.05)
+
+
+def _sleep(guard: psycopg.Connection) -> None:
+    # cancelled, or lost and with it the lock
+    with suppress(psycopg.Error):
+        guard.execute("SELECT pg_catalog.pg_sleep(%s)", (_LINGER,))
+    with suppress(psycopg.Error):
+        guard.execute("ROLLBACK TO SAVEPOINT lingering")
 
 
 def _catch_up_live(replay: Replay, alias: str, index: str, patience: float) -> None:

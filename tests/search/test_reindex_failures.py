@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
@@ -194,16 +194,17 @@ def held(migrated: str, elastic: Elastic, proxy: Proxy) -> Iterator[subprocess.P
         return True
 
     proxy.verdict = hold
-    command = [sys.executable, "-m", "oeventdb", "reindex", "--dsn", migrated]
-    environment = {
-        **os.environ,
-        "OEVENTDB_ALIAS": elastic.alias,
-        "OEVENTDB_ELASTICSEARCH_URL": proxy.url,
-    }
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with _command(migrated, elastic, proxy) as process:
         assert begun.wait(30)
         yield process
         process.kill()
+
+
+def _command(dsn: str, elastic: Elastic, proxy: Proxy) -> subprocess.Popen[str]:
+    """Start `oeventdb reindex` behind the proxy."""
+    command = [sys.executable, "-m", "oeventdb", "reindex", "--dsn", dsn]
+    environment = {**os.environ, "OEVENTDB_ALIAS": elastic.alias, "OEVENTDB_ELASTICSEARCH_URL": proxy.url}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.usefixtures("many")
@@ -215,9 +216,42 @@ def test_killed_in_the_middle_it_swaps_nothing_and_the_next_clears_up(
     assert elastic.behind() == [live]
     left = set(elastic.indices()) - {live}
     assert len(left) == 1
-    _until(lambda: not _other_sessions(db))
+    _until(lambda: not _others(db))
     done = search.reindex(migrated, elastic.url, alias=elastic.alias)
     assert sorted(elastic.indices()) == [live, done.index]
+    assert elastic.documents() == documents(db)
+
+
+def test_killed_while_its_swap_is_under_way_it_lets_sync_wait(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, live: str, proxy: Proxy
+) -> None:
+    changed = samples.event(db, name="Old name")
+    search.sync(migrated, elastic.url, alias=elastic.alias, once=True)
+    under_way, let_go = threading.Event(), threading.Event()
+
+    def hold(chunk: bytes) -> bool:
+        if b'"actions"' in chunk:
+            under_way.set()
+            assert let_go.wait(30)
+        return True
+
+    proxy.verdict = hold
+    with _command(migrated, elastic, proxy) as process:
+        assert under_way.wait(30)
+        process.kill()
+    db.execute("UPDATE events SET name = 'New name' WHERE id = %s", (changed,))
+    arguments = {"alias": elastic.alias, "once": True}
+    syncing = threading.Thread(
+        target=search.sync, args=(migrated, elastic.url), kwargs=arguments, daemon=True
+    )
+    syncing.start()
+    _until(lambda: not syncing.is_alive() or _others(db, "wait_event = 'advisory'"))
+    let_go.set()
+    _until(lambda: elastic.behind() not in ([live], []))
+    # it would last until nothing can be under way any more
+    assert db.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS} AND wait_event = 'PgSleep'").fetchall()
+    syncing.join(30)
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
     assert elastic.documents() == documents(db)
 
 
@@ -238,7 +272,7 @@ def test_terminated_in_the_middle_it_clears_up_itself(
 def test_a_lost_postgresql_leaves_nothing(
     db: psycopg.Connection, elastic: Elastic, live: str, proxy: Proxy, held: subprocess.Popen[str]
 ) -> None:
-    assert _other_sessions(db)
+    assert _others(db)
     db.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
     proxy.verdict = let_pass
     proxy.flowing.set()
@@ -251,8 +285,8 @@ def test_a_lost_postgresql_leaves_nothing(
 _OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
-def _other_sessions(db: psycopg.Connection[Any]) -> bool:
-    return bool(db.execute(f"SELECT {'pid'} {_OTHERS}").fetchall())
+def _others(db: psycopg.Connection[Any], condition: LiteralString = "true") -> bool:
+    return bool(db.execute(f"SELECT pid {_OTHERS} AND {condition}").fetchall())
 
 
 def _until(condition: Callable[[], bool]) -> None:
