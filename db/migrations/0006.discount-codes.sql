@@ -295,22 +295,35 @@ BEGIN
 END
 $function$;
 
-CREATE OR REPLACE FUNCTION oeventdb_internal.look_at_discount_codes_again() RETURNS void
+CREATE OR REPLACE FUNCTION oeventdb_internal.look_at_discount_codes_again() RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_id bigint;
+    v_looked_at integer := 0;
 BEGIN
     FOR v_id IN SELECT m.id FROM oeventdb_internal.discount_codes_meanwhile AS m ORDER BY m.id LOOP
-        BEGIN
-            UPDATE public.discount_codes AS c SET is_duplicate = false WHERE c.id = v_id;
-        EXCEPTION WHEN unique_violation OR check_violation THEN
-            -- it reads like another, or breaks another rule, too, and stays as it is until somebody writes it again
-            NULL;
-        END;
+        -- what reads like another stays as it is; asked first, as each update that is refused makes the next one slower
+        PERFORM FROM public.discount_codes AS t
+        INNER JOIN public.discount_codes AS c
+            ON c.event_id = t.event_id
+                AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+                    = pg_catalog.lower(pg_catalog.lower(t.code COLLATE "C") COLLATE "default")
+        WHERE c.id = v_id AND t.id <> v_id AND t.deleted_at IS NULL AND NOT t.is_duplicate
+        FOR SHARE OF t;
+        IF NOT FOUND THEN
+            BEGIN
+                UPDATE public.discount_codes AS c SET is_duplicate = false WHERE c.id = v_id;
+            EXCEPTION WHEN unique_violation OR check_violation THEN
+                -- somebody was faster, or it breaks another rule, too: it stays as it is until somebody writes it again
+                NULL;
+            END;
+        END IF;
         DELETE FROM oeventdb_internal.discount_codes_meanwhile AS m WHERE m.id = v_id;
+        v_looked_at := v_looked_at + 1;
     END LOOP;
+    RETURN v_looked_at;
 END
 $function$;
 
@@ -1075,6 +1088,10 @@ SELECT oeventdb_internal.look_at_discount_codes_again();
 
 DO $$
 BEGIN
+    -- and once more until little is left: the more was written since, the longer all would have to wait, and this begins anew
+    FOR v_turn IN 1 .. 20 LOOP
+        EXIT WHEN oeventdb_internal.look_at_discount_codes_again() < 100;
+    END LOOP;
     DROP TRIGGER IF EXISTS discount_code_meanwhile ON public.discount_codes;
     PERFORM oeventdb_internal.look_at_discount_codes_again();
     CREATE OR REPLACE TRIGGER discount_code_definition

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import psycopg
 import pytest
@@ -109,5 +110,29 @@ def test_clients_that_write_the_same_codes_all_the_while(busy: str) -> None:
     ended = migrate_beside(busy, repeat, clients=CLIENTS, to="0006")
     assert ended.count("done") > 100
     assert set(ended) <= {"done", "23505", "40P01"}
+    with psycopg.connect(busy) as connection:
+        assert connection.execute(MARKED_WRONGLY).fetchall() == []
+
+
+def test_however_many_were_written_nobody_has_to_wait_for_them(busy: str) -> None:
+    many = (
+        "INSERT INTO discount_codes (code, type, value, used_for, event_id)"
+        f" SELECT 'AGAIN ' || g % {TEXTS}, 'percent', 1, 'ticket', 1 + g % {EVENTS} FROM generate_series(1, 8000) AS g"
+    )
+    ended: list[str] = []
+    clients = [threading.Thread(target=repeat, args=(busy, n, ended), daemon=True) for n in range(CLIENTS)]
+
+    def write_many(task: str, done: int, total: int | None) -> None:
+        # before the statement that puts the rule in force; the three after it clear up
+        if task.startswith("0006") and total and done == total - 4:
+            with psycopg.connect(busy, autocommit=True) as connection:
+                connection.execute(many.encode())
+            for client in clients:
+                client.start()
+
+    schema.migrate(busy, to="0006", progress=write_many, patience=15)
+    for client in clients:
+        client.join(30)
+    assert ended
     with psycopg.connect(busy) as connection:
         assert connection.execute(MARKED_WRONGLY).fetchall() == []
