@@ -310,7 +310,7 @@ BEGIN
             ON c.event_id = t.event_id
                 AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
                     = pg_catalog.lower(pg_catalog.lower(t.code COLLATE "C") COLLATE "default")
-        WHERE c.id = v_id AND t.id <> v_id AND t.deleted_at IS NULL AND NOT t.is_duplicate
+        WHERE c.id = v_id AND c.deleted_at IS NULL AND t.id <> v_id AND t.deleted_at IS NULL AND NOT t.is_duplicate
         FOR SHARE OF t;
         IF NOT FOUND THEN
             BEGIN

@@ -114,6 +114,22 @@ def test_clients_that_write_the_same_codes_all_the_while(busy: str) -> None:
         assert connection.execute(MARKED_WRONGLY).fetchall() == []
 
 
+def test_a_deleted_code_is_no_duplicate(busy: str) -> None:
+    def write_two(task: str, done: int, total: int | None) -> None:
+        if task.startswith("0006") and total and done == total - 5:
+            with psycopg.connect(busy, autocommit=True) as connection:
+                write(connection, 1, "Gone")
+                write(connection, 1, "gone")
+                connection.execute("UPDATE discount_codes SET deleted_at = now() WHERE code = 'gone'")
+
+    schema.migrate(busy, to="0006", progress=write_two)
+    with psycopg.connect(busy) as connection:
+        marked = connection.execute(
+            "SELECT code, is_duplicate FROM discount_codes WHERE lower(code) = 'gone' ORDER BY id"
+        )
+        assert marked.fetchall() == [("Gone", False), ("gone", False)]
+
+
 def test_however_many_were_written_nobody_has_to_wait_for_them(busy: str) -> None:
     many = (
         "INSERT INTO discount_codes (code, type, value, used_for, event_id)"
