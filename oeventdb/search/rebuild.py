@@ -215,8 +215,8 @@ def _sleep(guard: psycopg.Connection) -> None:
 def _catch_up_live(replay: Replay, alias: str, index: str, patience: float) -> None:
     """Bring what was committed before the swap to the index that is live now.
 
-    They wait for sync, as a rule. But the lock goes with its session, and where that was lost, sync may have
-    brought them to the old index while this one was being put in its place.
+    It waits for sync, as a rule. But the lock goes with its session, and where that was lost, sync may have
+    brought it to the old index while this one was being put in its place.
     """
     pauses = Pauses(patience)
     while True:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tests.search.proxy import Proxy
 
 
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+"""The sessions of everybody else."""
+
+
 def documents(db: psycopg.Connection[Any]) -> dict[int, tuple[int, Any]]:
     """Return what the index has to hold."""
     rows = db.execute("SELECT event_id, search_version, document FROM oeventdb.search_documents()")
@@ -49,10 +53,7 @@ def test_what_is_brought_to_the_old_index_when_the_lock_is_lost_at_the_swap_is_i
 
     def lose_the_lock(chunk: bytes) -> bool:
         if chunk.startswith(b"POST /_aliases") and not brought:
-            db.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            db.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
             db.execute("UPDATE events SET name = 'New name' WHERE id = %s", (changed,))
             db.execute("DELETE FROM events WHERE id = %s", (deleted,))
             brought.append(search.sync(migrated, elastic.url, alias=elastic.alias, once=True).documents)

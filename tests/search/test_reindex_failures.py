@@ -20,7 +20,7 @@ from oeventdb.search.bulk import BulkFailed, _unacknowledged
 from oeventdb.search.export import Body
 from tests import samples
 from tests.search.proxy import let_pass
-from tests.search.test_reindex import documents
+from tests.search.test_reindex import OTHERS, documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,7 +249,7 @@ def test_killed_while_its_swap_is_under_way_it_lets_sync_wait(
     let_go.set()
     _until(lambda: elastic.behind() not in ([live], []))
     # it would last until nothing can be under way any more
-    assert db.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS} AND wait_event = 'PgSleep'").fetchall()
+    assert db.execute(f"SELECT pg_terminate_backend(pid) {OTHERS} AND wait_event = 'PgSleep'").fetchall()
     syncing.join(30)
     elastic.ask("POST", f"/{elastic.alias}/_refresh")
     assert elastic.documents() == documents(db)
@@ -273,7 +273,7 @@ def test_a_lost_postgresql_leaves_nothing(
     db: psycopg.Connection, elastic: Elastic, live: str, proxy: Proxy, held: subprocess.Popen[str]
 ) -> None:
     assert _others(db)
-    db.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
+    db.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
     proxy.verdict = let_pass
     proxy.flowing.set()
     _, said = held.communicate(timeout=30)
@@ -282,11 +282,8 @@ def test_a_lost_postgresql_leaves_nothing(
     assert_untouched(elastic, live)
 
 
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-
 def _others(db: psycopg.Connection[Any], condition: LiteralString = "true") -> bool:
-    return bool(db.execute(f"SELECT pid {_OTHERS} AND {condition}").fetchall())
+    return bool(db.execute(f"SELECT pid {OTHERS} AND {condition}").fetchall())
 
 
 def _until(condition: Callable[[], bool]) -> None:
