@@ -183,6 +183,8 @@ def _column(wanted: Thing, live: Things) -> str | None:
         return f"column {_name(wanted)} is {types[0]}, not {types[1]}"
     if wanted.definition["nullable"] == "not null" and has.definition["nullable"] == "null":
         return f"column {_name(wanted)} may be NULL"
+    if "collation" in has.definition:
+        return f"column {_name(wanted)} has a nondeterministic collation, under which codes and states are ambiguous"
     if "identity" in wanted.definition and not {"identity", "default"} & has.definition.keys():
         return f"column {_name(wanted)} has no sequence"
     return None

@@ -93,6 +93,9 @@ SELECT
     n.nspname || '.' || c.relname || '.' || a.attname AS object,
     pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END AS nullable,
+    (
+        SELECT 'nondeterministic' FROM pg_catalog.pg_collation AS o WHERE o.oid = a.attcollation AND NOT o.collisdeterministic
+    ) AS collation,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default,
     CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END AS identity,
     CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END AS generated

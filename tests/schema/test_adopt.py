@@ -201,6 +201,19 @@ def test_what_differs_is_refused_by_name(fresh: str, statement: str, difference:
     assert difference in differences(fresh, statement)
 
 
+def test_a_column_under_which_two_codes_may_be_one_is_refused(fresh: str) -> None:
+    with psycopg.connect(fresh) as connection:
+        try:
+            connection.execute(
+                "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this server has no ICU")
+    assert differences(fresh, "ALTER TABLE discount_codes ALTER COLUMN code TYPE varchar COLLATE ci") == [
+        "column discount_codes.code has a nondeterministic collation, under which codes and states are ambiguous"
+    ]
+
+
 def test_all_differences_are_listed_at_once(fresh: str) -> None:
     statement = "DROP TABLE association; ALTER TABLE orders DROP COLUMN brand, DROP COLUMN last4"
     assert len(differences(fresh, statement)) == 3

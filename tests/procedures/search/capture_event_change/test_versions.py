@@ -42,6 +42,7 @@ def shown(db: psycopg.Connection[Any], event: int) -> int | None:
         "ends_at = ends_at + interval '1 h'",
         "timezone = 'Asia/Tokyo'",
         "latitude = 1",
+        "latitude = '-0'",
         "longitude = NULL",
         "privacy = 'private'",
         "privacy = NULL",
@@ -51,7 +52,7 @@ def shown(db: psycopg.Connection[Any], event: int) -> int | None:
     ],
 )
 def test_what_the_index_shows_takes_the_next_version(db: psycopg.Connection, change: str) -> None:
-    event = samples.event(db, description="text", latitude=52.5, longitude=13.4)
+    event = samples.event(db, description="text", latitude=0, longitude=13.4)
     before = version(db, event)
     assert before == 1
     db.execute(f"UPDATE events SET {change} WHERE id = %s", (event,))
