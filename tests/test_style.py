@@ -89,6 +89,18 @@ def test_every_text_file_ends_with_one_newline_and_has_no_trailing_space() -> No
     assert untidy == []
 
 
+def test_sql_means_the_same_whether_or_not_strings_conform_to_the_standard() -> None:
+    # with standard_conforming_strings off, which any session may set, a backslash escapes in every string
+    found = {
+        f"{named(path)}: {string.group()}"
+        for path, text in texts()
+        if path.suffix == ".sql"
+        for string in re.finditer(r"(?<![\w'])'(?:[^']|'')*'", re.sub(r"--.*", "", text))
+        if "\\" in string.group()
+    }
+    assert found == set()
+
+
 def test_production_code_imports_servers_only_for_embedded_dsns() -> None:
     importing = {
         named(path)

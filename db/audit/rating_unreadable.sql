@@ -11,7 +11,7 @@ FROM (
     )
 ) AS checked
 WHERE CASE
-    WHEN checked.rating !~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$' OR length(checked.rating) > 100
+    WHEN checked.rating !~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$' OR length(checked.rating) > 100
         THEN true
     WHEN checked.rating ~ '^[+-]?[0.]*([eE]|$)'
         THEN false

@@ -39,7 +39,7 @@ BEGIN
 
     -- not left to the cast: since PostgreSQL 16 it also takes '0x4' and '4_0', and it raises on '1e-400000'
     v_parts := pg_catalog.regexp_match(
-        v_text, '^([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?)0*([0-9]+))?$'
+        v_text, '^([+-]?)([0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE]([+-]?)0*([0-9]+))?$'
     );
     IF v_parts IS NULL THEN
         RETURN NULL;

@@ -33,7 +33,8 @@ SELECT
     l.lanname AS language,
     CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatility,
     CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END AS security,
-    pg_catalog.array_to_string(p.proconfig, ', ') AS settings,
+    -- where quote_all_identifiers was on, a search path is stored with quotes
+    pg_catalog.replace(pg_catalog.array_to_string(p.proconfig, ', '), '"', '') AS settings,
     CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
     p.proisstrict::text AS strict,
     p.proleakproof::text AS leakproof,

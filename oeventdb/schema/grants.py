@@ -222,9 +222,11 @@ def _is_given(connection: psycopg.Connection[TupleRow], wanted: Grant) -> bool:
 def _wanted(connection: psycopg.Connection[TupleRow], kind: str, role: str) -> list[Grant]:
     if kind == "reader":
         return [Grant(role, "USAGE", "schema", "public"), *_readable(connection, role)]
+    with catalog.printed_alike(connection):
+        there = connection.execute(_FUNCTIONS).fetchall()
     functions = [
         Grant(role, "EXECUTE", target, f"{schema}.{name}({arguments})")
-        for schema, name, arguments, target in connection.execute(_FUNCTIONS).fetchall()
+        for schema, name, arguments, target in there
         if _is_for(kind, schema, name)
     ]
     schemas = ["oeventdb", "oeventdb_internal"] if kind == "search" else ["oeventdb"]

@@ -256,6 +256,19 @@ def test_a_recorded_grant_that_was_revoked_is_missing(migrated: str, roles: Role
     assert found.object == f"EXECUTE on function {FUNCTION} to {role}"
 
 
+def test_needless_quotes_are_no_difference(migrated: str, roles: Roles) -> None:
+    with schema.connect(migrated) as connection:
+        schema.grant(connection, "app", roles.create("app"))
+    quoting = "SET quote_all_identifiers = on"
+    assert (
+        tampered(migrated, f"{quoting}; ALTER FUNCTION {FUNCTION} SET search_path = pg_catalog, pg_temp")
+        == []
+    )
+    with schema.connect(migrated) as connection:
+        connection.execute(quoting)
+        assert schema.check(connection) == []
+
+
 def test_the_command_prints_the_difference_and_exits_3(migrated: str) -> None:
     tampered(migrated, f"ALTER FUNCTION {FUNCTION} VOLATILE")
     plain = CliRunner().invoke(main, ["check", "--dsn", migrated])
