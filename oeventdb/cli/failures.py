@@ -21,7 +21,8 @@ _UNREACHABLE_CLASSES = ("08", "28", "3D")
 _UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
 
 _HINTS = {
-    "57014": "if a limit of the role or database did it, PGOPTIONS='-c statement_timeout=0' lifts it for one command"
+    "25006": "connect to the primary server, as a role that may write",
+    "57014": "if a limit of the role or database did it, PGOPTIONS='-c statement_timeout=0' lifts it for one command",
 }
 """What to do where the server does not say."""
 

@@ -63,7 +63,21 @@ SELECT b.pid, b.application_name, b.usename, b.xact_start
 FROM pg_catalog.pg_stat_activity AS w,
      LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking (pid)
 JOIN pg_catalog.pg_stat_activity AS b USING (pid)
-WHERE w.application_name = %s AND w.datname = pg_catalog.current_database()
+WHERE w.application_name = %(name)s AND w.datname = pg_catalog.current_database()
+UNION ALL
+-- a prepared transaction has no session: it is known by its own locks
+SELECT NULL, p.gid, p.owner, p.prepared
+FROM pg_catalog.pg_prepared_xacts AS p
+WHERE p.database = pg_catalog.current_database() AND EXISTS (
+    SELECT
+    FROM pg_catalog.pg_stat_activity AS w
+    JOIN pg_catalog.pg_locks AS wanted ON wanted.pid = w.pid AND NOT wanted.granted
+    JOIN pg_catalog.pg_locks AS own ON own.pid IS NULL AND own.transactionid = p.transaction
+    JOIN pg_catalog.pg_locks AS held ON held.pid IS NULL AND held.virtualtransaction = own.virtualtransaction
+        AND (held.locktype, held.database, held.relation, held.transactionid)
+            IS NOT DISTINCT FROM (wanted.locktype, wanted.database, wanted.relation, wanted.transactionid)
+    WHERE w.application_name = %(name)s AND w.datname = pg_catalog.current_database()
+)
 """
 
 _PROGRESS = "SELECT task, done, total, updated_at FROM oeventdb_internal.progress"
@@ -74,21 +88,23 @@ _AFTER = "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that holds what an upgrader waits for."""
+    """A session, or a prepared transaction, that holds what an upgrader waits for."""
 
-    pid: int
+    pid: int | None
     application: str
     user: str
     since: str
 
     @classmethod
     def of(cls, row: TupleRow) -> Blocker:
-        """Read a session's pid, application_name, usename and xact_start."""
+        """Read a session's pid, application_name, usename and xact_start; NULL and the name of a prepared transaction."""
         since = f"{row[3]:%Y-%m-%d %H:%M:%S}" if row[3] else "a time it does not show"
         return cls(row[0], row[1] or "", row[2] or "?", since)
 
     def __str__(self) -> str:
-        """Describe the session in a few words."""
+        """Describe it in a few words."""
+        if self.pid is None:
+            return f"prepared transaction {self.application!r} of {self.user}, prepared at {self.since}"
         name = f" {self.application!r}" if self.application else ""
         return f"pid {self.pid}{name} of {self.user}, in a transaction since {self.since}"
 
@@ -168,7 +184,7 @@ class UpgradeLock:
                 raise Refused(f"a killed upgrader's statement does not end: pid {orphans[0]}")
             time.sleep(0.02)
 
-    def look(self, query: str, parameters: tuple[object, ...] = ()) -> list[TupleRow]:
+    def look(self, query: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[TupleRow]:
         """Run a short query and keep nothing of it: no lock, no cached statistics.
 
         Not to be called while another connection runs CREATE INDEX CONCURRENTLY or the like:

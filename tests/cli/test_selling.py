@@ -68,3 +68,13 @@ def test_a_time_limit_of_the_role_is_told_with_the_way_around_it(
     (way,) = re.findall(r"PGOPTIONS='(.+?)'", one_line(result))
     monkeypatch.setenv("PGOPTIONS", way)
     assert one_line(run(*command)) == "1 order expired"
+
+
+def test_a_server_that_takes_no_writes_is_told_with_where_to_connect(
+    migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+    result = run(main, "expire-orders", "--dsn", migrated)
+    assert result.exit_code == 1
+    assert one_line(result).startswith("25006: ")
+    assert one_line(result).endswith("(connect to the primary server, as a role that may write)")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -273,3 +274,22 @@ def test_an_interrupted_process_undoes_and_releases(toys: Toys) -> None:
     assert toys.ledger() == ["0001.apples"]
     ours = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'oeventdb%'"
     assert toys.query(ours) == []
+
+
+@pytest.mark.parametrize("migration", ["ALTER TABLE public.apples ADD COLUMN name text;\n", INDEX])
+def test_a_forgotten_prepared_transaction_is_named(toys: Toys, migration: str) -> None:
+    if toys.query("SHOW max_prepared_transactions") == [("0",)]:
+        pytest.skip("this server prepares no transactions")
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.apples", migration)
+    name = f"forgotten {uuid.uuid4()}"
+    with psycopg.connect(toys.dsn) as connection:
+        connection.execute("INSERT INTO public.apples VALUES (1)")
+        connection.execute(f"PREPARE TRANSACTION '{name}'".encode())
+    try:
+        with pytest.raises(MigrationFailed, match=f"in the way: prepared transaction '{name}' of "):
+            toys.migrate(patience=1)
+    finally:
+        toys.execute(f"ROLLBACK PREPARED '{name}'")
+    assert toys.migrate() == ["0002.apples"]
