@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from oeventdb import Client
 from oeventdb.cli import main
@@ -56,12 +58,19 @@ def test_a_batch_of_nothing_is_a_usage_error() -> None:
     assert run(main, "expire-orders", "--batch", "0").exit_code == 2
 
 
+def _set(dsn: str, setting: LiteralString) -> None:
+    """Have every new session of a database begin with a setting."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET {}").format(name, sql.SQL(setting)))
+
+
 def test_a_time_limit_of_the_role_is_told_with_the_way_around_it(
     migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _pending(migrated, overdue=1, held=0)
+    _set(migrated, "statement_timeout = 1")
     command = (main, "expire-orders", "--dsn", migrated)
-    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=1")
     result = run(*command)
     assert result.exit_code == 1
     assert one_line(result).startswith("57014: ")
@@ -70,10 +79,8 @@ def test_a_time_limit_of_the_role_is_told_with_the_way_around_it(
     assert one_line(run(*command)) == "1 order expired"
 
 
-def test_a_server_that_takes_no_writes_is_told_with_where_to_connect(
-    migrated: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+def test_a_server_that_takes_no_writes_is_told_with_where_to_connect(migrated: str) -> None:
+    _set(migrated, "default_transaction_read_only = on")
     result = run(main, "expire-orders", "--dsn", migrated)
     assert result.exit_code == 1
     assert one_line(result).startswith("25006: ")
