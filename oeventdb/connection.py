@@ -14,16 +14,21 @@ from oeventdb.errors import DatabaseUnreachable
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that does not answer, where neither DSN nor PGCONNECT_TIMEOUT says."""
 
-_EMBEDDED = "embedded:"
+_PROBES = {"idle": 60, "interval": 10, "count": 6}
+_KEEPALIVES: dict[str, Any] = {
+    "tcp_user_timeout": 120_000,
+    **{f"keepalives_{name}": value for name, value in _PROBES.items()},
+}
+"""A server whose machine or network is gone is noticed after two minutes, not after the system's two hours."""
 
-# transaction_timeout came with PostgreSQL 17
-_UNHINDERED = """
-SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
-       pg_catalog.set_config('row_security', 'off', true),
-       pg_catalog.set_config('statement_timeout', '0', true),
-       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-            THEN pg_catalog.set_config('transaction_timeout', '0', true) END
-"""
+SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PROBES.items()}
+"""Settings by which the server notices a client that is gone, as soon as the client would notice the server."""
+
+_EMBEDDED = "embedded:"
+_LONGEST_WAIT = "2min"
+
+_UNHINDERED = {"row_security": "off", "statement_timeout": "0", **SERVER_KEEPALIVES}
+_SINCE_17 = {"transaction_timeout": "0"}
 
 
 def conninfo(dsn: str) -> str:
@@ -60,6 +65,8 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     if "client_encoding" not in given and "PGCLIENTENCODING" not in os.environ:
         # or a database that has no encoding, SQL_ASCII, would answer with bytes
         kwargs.setdefault("client_encoding", "UTF8")
+    for name in _KEEPALIVES.keys() - given.keys():
+        kwargs.setdefault(name, _KEEPALIVES[name])
     kwargs.setdefault("fallback_application_name", "oeventdb")
     kwargs.setdefault("prepare_threshold", None)
     try:
@@ -71,13 +78,30 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     return connection
 
 
-def unhindered(connection: psycopg.Connection[Any]) -> None:
+def limit_waiting(connection: psycopg.Connection[Any]) -> None:
+    """Have the current transaction wait two minutes for a lock and no longer, whatever the role has."""
+    connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_LONGEST_WAIT,))
+
+
+def unhindered(connection: psycopg.Connection[Any], *, idle: str = "0") -> None:
     """Let the current transaction take its time, whatever timeouts the role or database has.
 
-    Not the session: behind a pooler others get it next. Rows that a policy of row level security
-    hides would be missing from what is read: to meet one is an error.
+    It waits two minutes for a lock, and may be idle for a PostgreSQL interval ("0" = for ever). A
+    client whose machine is gone is noticed in two minutes. Not the session: behind a pooler others
+    get it next. Rows that a policy of row level security hides would be missing from what is read:
+    to meet one is an error.
     """
-    connection.execute(_UNHINDERED)
+    limits = {"idle_in_transaction_session_timeout": idle, "lock_timeout": _LONGEST_WAIT}
+    set_locally(connection, _UNHINDERED | limits)
+
+
+def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -> None:
+    """Set what the current transaction runs with, and no timeout of transactions (as there is since PostgreSQL 17)."""
+    if connection.info.server_version >= 170000:
+        settings = settings | _SINCE_17
+    calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
+    values = [part for setting in settings.items() for part in setting]
+    connection.execute(f"SELECT {calls}".encode(), values)
 
 
 def _independent_of_the_role(connection: psycopg.Connection[TupleRow]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oeventdb import schema
+from oeventdb.cli.database import transaction
 from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import common_options
 from oeventdb.cli.output import note, print_json, print_table
@@ -29,8 +30,7 @@ def check(settings: Settings) -> int:
       oeventdb check
       oeventdb check --json
     """
-    with schema.connect(settings.dsn) as connection:
-        connection.read_only = True
+    with transaction(settings, read_only=True) as connection:
         differences = schema.check(connection)
     if settings.as_json:
         print_json(differences)
@@ -58,7 +58,7 @@ def adopt(settings: Settings) -> None:
       oeventdb adopt
       oeventdb migrate
     """
-    with schema.connect(settings.dsn) as connection:
+    with transaction(settings) as connection:
         adopted = schema.adopt(connection)
     if settings.as_json:
         print_json(adopted)
@@ -85,7 +85,7 @@ def grant(settings: Settings, kind: str, role: str) -> None:
       oeventdb grant app open_event_web
       oeventdb grant reader analytics
     """
-    with schema.connect(settings.dsn) as connection:
+    with transaction(settings) as connection:
         done = schema.grant(connection, kind, role)
     if settings.as_json:
         print_json({"kind": kind, "role": role, "granted": done})

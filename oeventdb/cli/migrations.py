@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oeventdb import schema, search
+from oeventdb.cli.database import transaction
 from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import common_options
 from oeventdb.cli.output import note, print_json, print_table
@@ -173,8 +174,7 @@ def status(settings: Settings) -> int:
       oeventdb status
       oeventdb status --json
     """
-    with schema.connect(settings.dsn) as connection:
-        connection.read_only = True
+    with transaction(settings, read_only=True) as connection:
         found = schema.status(connection)
     if settings.as_json:
         print_json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from oeventdb import schema
+from oeventdb.cli.database import transaction
 from oeventdb.cli.exits import Exit
 from oeventdb.cli.options import Settings, common_options
 from oeventdb.cli.output import note, print_json, print_table, to_json
@@ -86,7 +87,7 @@ def list_command(settings: Settings, table: str | None, migration: str | None, l
       oeventdb quarantine list --table ticket_holders --limit 20
       oeventdb quarantine list --migration 0003.ratings --json
     """
-    with schema.connect(settings.dsn) as connection:
+    with transaction(settings) as connection:
         most = limit if limit or settings.as_json else _TABLE_ROWS + 1
         entries = journal_list(connection, table=table, migration=migration, limit=most)
     if settings.as_json:
@@ -117,7 +118,7 @@ def show_command(settings: Settings, journal_id: int) -> None:
       oeventdb quarantine show 17
       oeventdb quarantine show 17 --json | jq .old_row
     """
-    with schema.connect(settings.dsn) as connection:
+    with transaction(settings) as connection:
         entry = journal_show(connection, journal_id)
     if settings.as_json:
         print_json(entry)
@@ -157,7 +158,7 @@ def restore_command(settings: Settings, journal_id: int) -> None:
     Example:
       oeventdb quarantine restore 17
     """
-    with schema.connect(settings.dsn) as connection:
+    with transaction(settings) as connection:
         entry = journal_restore(connection, journal_id)
     if settings.as_json:
         print_json(entry)

@@ -8,6 +8,7 @@ from oeventdb import Client, schema
 from oeventdb.cli.options import Settings, common_options
 from oeventdb.cli.output import note, print_json
 from oeventdb.cli.progress import progress_bars
+from oeventdb.connection import limit_waiting
 
 
 @click.command("expire-orders")
@@ -34,7 +35,12 @@ def expire_orders(settings: Settings, batch: int) -> None:
     expired = 0
     with schema.connect(settings.dsn, autocommit=True) as connection, progress_bars() as report:
         client = Client(connection)
-        while count := client.expire_orders(batch=batch):
+        while True:
+            with connection.transaction():
+                limit_waiting(connection)
+                count = client.expire_orders(batch=batch)
+            if not count:
+                break
             expired += count
             report("expire orders", expired, None)
     if settings.as_json:

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from oeventdb.connection import connect, conninfo
+from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, set_locally
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
 from oeventdb.schema.watch import ReportProgress, Watch
@@ -38,7 +38,8 @@ _SETTINGS = {
     "DateStyle": "ISO, MDY",
     "default_transaction_isolation": "read committed",
     "extra_float_digits": "1",
-    "idle_in_transaction_session_timeout": "0",
+    # a migration that is suspended must not keep its locks
+    "idle_in_transaction_session_timeout": "10s",
     "IntervalStyle": "postgres",
     # it would be in the definitions of the functions, and in the statements of the journal
     "quote_all_identifiers": "off",
@@ -48,8 +49,8 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
     "TimeZone": "UTC",
+    **SERVER_KEEPALIVES,
 }
-_SINCE_17 = {"transaction_timeout": "0"}
 
 _RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
@@ -166,12 +167,7 @@ class Worker:
                 self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
     def _set_locally(self) -> None:
-        settings = {**_SETTINGS, "lock_timeout": LOCK_TIMEOUT}
-        if self._connection.info.server_version >= 170000:
-            settings |= _SINCE_17
-        calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
-        values = [part for setting in settings.items() for part in setting]
-        self._connection.execute(f"SELECT {calls}".encode(), values)
+        set_locally(self._connection, {**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})
         # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -233,8 +229,9 @@ def _escaped(value: str) -> str:
 
 def _failed(what: str, error: psycopg.Error) -> OperationError:
     """Return the failure with the server's words; where the connection is gone, with ours."""
-    lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
-    if lost and isinstance(error, psycopg.OperationalError):
+    away = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    suspended = isinstance(error, errors.IdleInTransactionSessionTimeout)
+    if suspended or (away and isinstance(error, psycopg.OperationalError)):
         return DatabaseUnreachable(f"{what}: the connection was lost", hint="run the command again to go on")
     message = error.diag.message_primary or str(error)
     hint = error.diag.message_hint or "put that right and run the command again to go on"

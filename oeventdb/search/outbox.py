@@ -29,6 +29,9 @@ _TAKE = "SELECT event_id, search_version, lines FROM oeventdb_internal.search_ta
 BATCH = 1000
 """Events that a worker takes at a time."""
 
+_LONGEST_REQUESTS = "10min"
+"""For how long the requests of one batch may keep its transaction open."""
+
 
 class Change(NamedTuple):
     """An event that has changed: its version and what Elasticsearch is sent for it."""
@@ -64,7 +67,8 @@ def step(
     """
     outcome = Outcome()
     with connection.transaction():
-        unhindered(connection)
+        # a worker that stands still must not keep its batch from the others
+        unhindered(connection, idle=_LONGEST_REQUESTS)
         changes = fetch(connection, _TAKE, (batch, None if only is None else list(only)))
         outcome.taken = len(changes)
         for body in bodies(changes):

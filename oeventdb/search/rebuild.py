@@ -36,6 +36,9 @@ _LOG = logging.getLogger("oeventdb.search")
 _LINGER = PATIENCE + 30
 """Seconds that the lock of a killed reindex lasts: as long as its swap may still be under way."""
 
+_LONGEST_SWAP = 300
+"""Seconds, beside the patience, after which the lock of a reindex that stands still before its swap is gone."""
+
 _SWAP_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search swap', 0))"
 
 
@@ -100,9 +103,7 @@ def reindex(
             build.finish(definition, documents)
             replay = Replay(dsn, cluster, since=build.position, patience=patience)
             replayed = replay.catch_up(building_alias(index))
-            # the batches of sync end here and begin again after the swap, with the new index;
-            # the lock goes with its transaction, as does that against another reindex
-            guard.execute(_SWAP_LOCK)
+            _hold_back_sync(guard, patience)
             replayed += replay.catch_up(building_alias(index))
             if replayed:
                 indices.refresh(index)
@@ -182,6 +183,25 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
     ).fetchone()
     if row != (True,):
         raise Refused(f"another reindex of {alias} is running on this database")
+
+
+def _hold_back_sync(guard: psycopg.Connection, patience: float) -> None:
+    """Wait for the batches of sync under way; the next begin after the swap, with the new index.
+
+    The lock goes with its transaction, as does that against another reindex.
+    """
+    try:
+        guard.execute(_SWAP_LOCK)
+    except psycopg.errors.LockNotAvailable:
+        raise SearchUnavailable(
+            "a worker of sync has kept its batch for two minutes; nothing was swapped",
+            hint="end that worker, or its session in pg_stat_activity, and run the command again",
+        ) from None
+    # if this process stands still, sync goes on after a while
+    guard.execute(
+        "SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', %s, true)",
+        (f"{_LONGEST_SWAP + patience:.0f}s",),
+    )
 
 
 @contextmanager

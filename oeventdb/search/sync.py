@@ -34,6 +34,9 @@ _LOOK_AGAIN = 0.5
 _LOOK_AGAIN_SOON = 0.1
 """The same where the rest is on its way with another process: when that is done we are."""
 
+_LOST = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
+"""What a server says to a worker whose turn comes again."""
+
 
 @dataclass
 class Totals:
@@ -89,7 +92,7 @@ class Worker:
                     pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
                 elif since is None or not self._is_waiting_since(since) or not looks.wait(self._stop):
                     break
-            except (SearchUnavailable, DatabaseUnreachable, psycopg.OperationalError) as exc:
+            except (SearchUnavailable, DatabaseUnreachable, *_LOST) as exc:
                 self._after_failure(exc)
                 if not pauses.wait(self._stop):
                     raise

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from oeventdb.errors import Refused
-from oeventdb.schema import MigrationFailed
+from oeventdb.errors import DatabaseUnreachable, Refused
+from oeventdb.schema import MigrationFailed, worker
 from oeventdb.schema.lock import HOLDER_NAME, WORKER_NAME, LockLost, UpgradeLock
 from tests.migrations.toys import Toys
 
@@ -293,3 +293,28 @@ def test_a_forgotten_prepared_transaction_is_named(toys: Toys, migration: str) -
     finally:
         toys.execute(f"ROLLBACK PREPARED '{name}'")
     assert toys.migrate() == ["0002.apples"]
+
+
+def test_an_upgrader_that_is_suspended_gives_its_locks_up(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(worker._SETTINGS, "idle_in_transaction_session_timeout", "300ms")
+    toys.add_tables("apples")
+    toys.migrate()
+
+    def body(connection: psycopg.Connection) -> None:
+        connection.execute("LOCK TABLE public.apples")
+        assert toys.query(HOLDS_APPLES)
+        deadline = time.monotonic() + 30
+        while toys.query(HOLDS_APPLES):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        connection.execute("SELECT 1")
+
+    with (
+        UpgradeLock(toys.dsn, 5) as lock,
+        worker.Worker(toys.dsn, lock, patience=5, report=lambda *_: None) as upgrader,
+        pytest.raises(DatabaseUnreachable, match="the connection was lost") as lost,
+    ):
+        upgrader.transaction(body, what="a step")
+    assert lost.value.hint == "run the command again to go on"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import tempfile
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from oeventdb import schema
+from oeventdb.connection import unhindered
 from oeventdb.errors import DatabaseUnreachable
+from oeventdb.servers.local_postgres import LocalPostgres
+from oeventdb.servers.postgres import Postgres
 from tests.roles import Roles
 
 SECRET = "hunter2"
@@ -35,6 +41,32 @@ def test_a_connection_says_who_it_is_and_prepares_nothing(empty: str) -> None:
     with schema.connect(empty, autocommit=True, prepare_threshold=5) as connection:
         assert connection.autocommit
         assert connection.prepare_threshold == 5
+
+
+def test_each_side_looks_whether_the_other_is_still_there(postgres: Postgres) -> None:
+    if postgres.local is None:
+        pytest.skip("needs a server of our own")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "fsync": "off"}
+    server = LocalPostgres(postgres.local.bindir, home, settings=settings)
+    server.start()
+    try:
+        with schema.connect(f"host=127.0.0.1 port={port} user=postgres") as connection:
+            unhindered(connection)
+            assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("60",)
+            with socket.socket(fileno=os.dup(connection.fileno())) as client:
+                assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+                assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
+        mine = f"host=127.0.0.1 port={port} user=postgres keepalives_idle=7"
+        with (
+            schema.connect(mine) as connection,
+            socket.socket(fileno=os.dup(connection.fileno())) as client,
+        ):
+            assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
+    finally:
+        server.destroy()
 
 
 def test_a_name_in_the_dsn_is_kept(empty: str) -> None:

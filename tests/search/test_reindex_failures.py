@@ -55,6 +55,17 @@ def test_one_refused_document_stops_it_with_the_reason(
     assert_untouched(elastic, live)
 
 
+def test_a_batch_of_sync_that_does_not_end_stops_it(
+    migrated: str, elastic: Elastic, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.connection._LONGEST_WAIT", "300ms")
+    with psycopg.connect(migrated) as worker:
+        worker.execute("SELECT * FROM oeventdb_internal.search_take(10)")
+        with pytest.raises(SearchUnavailable, match="a worker of sync has kept its batch"):
+            search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert_untouched(elastic, live)
+
+
 def test_a_document_missing_from_the_count_stops_it(
     migrated: str, elastic: Elastic, live: str, many: int
 ) -> None:

@@ -301,6 +301,34 @@ def test_lost_database_sessions_are_renewed(db: psycopg.Connection, migrated: st
     assert elastic.documents() == documents(db)
 
 
+@pytest.mark.usefixtures("live")
+def test_a_worker_that_stands_still_keeps_its_batch_from_the_others_for_a_while_only(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._LONGEST_REQUESTS", "300ms")
+    event = samples.event(db)
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def stand_still(chunk: bytes) -> bool:
+        if b"/_bulk" in chunk:
+            asked.set()
+            goes_on.wait(30)
+        return True
+
+    proxy.verdict = stand_still
+    take = "SELECT event_id FROM oeventdb_internal.search_take(10)"
+    worker = threading.Thread(target=lambda: once(migrated, elastic, proxy.url))
+    worker.start()
+    try:
+        assert asked.wait(30)
+        until(lambda: db.execute(take).fetchall() == [(event,)])
+    finally:
+        goes_on.set()
+        worker.join(60)
+    assert lag(db) == (0, 0)
+    assert elastic.documents() == documents(db)
+
+
 @pytest.mark.usefixtures("many")
 def test_changes_while_an_index_is_built_are_in_it_when_it_goes_live(
     db: psycopg.Connection, migrated: str, elastic: Elastic, live: str
