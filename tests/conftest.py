@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -16,6 +18,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from oeventdb.errors import OperationError
+from oeventdb.servers.local_postgres import LocalPostgres
 from oeventdb.servers.postgres import Postgres, find_postgres
 from tests.roles import Roles
 
@@ -276,3 +279,16 @@ def roles(postgres: Postgres) -> Iterator[Roles]:
 def owned(roles: Roles) -> str:
     """Return the DSN of an empty database for its owner, an ordinary role."""
     return roles.database(roles.create("owner"))
+
+
+@pytest.fixture
+def forgetful(postgres: Postgres) -> Iterator[LocalPostgres]:
+    """Return a server that loses in a crash what was committed in the last ten seconds, where it may."""
+    if postgres.local is None:
+        pytest.skip("needs a server of our own")
+    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+    settings = {"fsync": "off", "synchronous_commit": "off", "wal_writer_delay": "10s", "autovacuum": "off"}
+    server = LocalPostgres(postgres.local.bindir, home, settings=settings)
+    server.start()
+    yield server
+    server.destroy()

@@ -1348,12 +1348,17 @@ BEGIN
         COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user),
         NULLIF(pg_catalog.current_setting('oeventdb.user', true), '')
     );
+    -- what a client has seen committed must outlive a crash, whatever the session has set
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_history() IS
-'Trigger of public.orders: appends to oeventdb_internal.order_history when an order is made or its status changes.';
+'Trigger of public.orders: appends to oeventdb_internal.order_history when an order is made or its status changes;
+with synchronous_commit off, local for this transaction.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_history() FROM PUBLIC;
 -- <<<
@@ -1544,6 +1549,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
 SET enable_seqscan = off
+-- checkin_times is a text
+SET DateStyle = 'ISO, YMD'
 AS $function$
 DECLARE
     v_holder public.ticket_holders;
@@ -1572,6 +1579,10 @@ BEGIN
         PERFORM oeventdb_internal.refuse_order_state(v_holder.order_id::text, v_status);
     END IF;
 
+    -- a crash must not let the holder in again, whatever the session has set
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN QUERY
     UPDATE public.ticket_holders AS h SET
         is_checked_in = true, checked_in_at = check_in.at,

@@ -56,3 +56,12 @@ def test_an_address_that_is_none_is_refused(strange: psycopg.Connection, email: 
 def test_no_row_is_taken_for_one_that_breaks_a_rule(strange: psycopg.Connection) -> None:
     samples.insert(strange, "feedback", rating="4.5", event_id=samples.event(strange))
     assert [result for result in audit(strange) if result.violations] == []
+
+
+def test_times_of_check_in_are_written_as_everywhere(strange: psycopg.Connection) -> None:
+    shop = Shop(strange)
+    holder = samples.insert(strange, "ticket_holders", ticket_id=shop.ticket(), event_id=shop.event)
+    written = strange.execute(
+        "SELECT checkin_times FROM oeventdb.check_in(%s, '2030-02-01 12:00:00Z')", (holder,)
+    ).fetchone()
+    assert written == ("2030-02-01 17:45:00+05:45",)

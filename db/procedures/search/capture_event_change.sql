@@ -60,6 +60,11 @@ BEGIN
         END IF;
     END IF;
 
+    -- a commit that a crash could undo must not be seen, and sent, before it is on disk: later changes would take the same version
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
+
     -- transactions that notify commit one after the other, so only one at a time does: workers look again by themselves
     IF pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0)) THEN
         PERFORM pg_catalog.pg_notify('oeventdb_search', '');
@@ -70,6 +75,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.capture_event_change() IS
 'Trigger on public.events: when the index would show the change, the next search_version and a row in search_outbox for the event that was '
-'inserted, changed or deleted, for each that a TRUNCATE removes; notifies oeventdb_search. Refuses TRUNCATE under REPEATABLE READ and SERIALIZABLE (0A000).';
+'inserted, changed or deleted, for each that a TRUNCATE removes; notifies oeventdb_search; with synchronous_commit off, local for this transaction. '
+'Refuses TRUNCATE under REPEATABLE READ and SERIALIZABLE (0A000).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.capture_event_change() FROM PUBLIC;

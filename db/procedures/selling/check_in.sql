@@ -10,6 +10,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
 SET enable_seqscan = off
+-- checkin_times is a text
+SET DateStyle = 'ISO, YMD'
 AS $function$
 DECLARE
     v_holder public.ticket_holders;
@@ -38,6 +40,10 @@ BEGIN
         PERFORM oeventdb_internal.refuse_order_state(v_holder.order_id::text, v_status);
     END IF;
 
+    -- a crash must not let the holder in again, whatever the session has set
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN QUERY
     UPDATE public.ticket_holders AS h SET
         is_checked_in = true, checked_in_at = check_in.at,

@@ -15,11 +15,16 @@ BEGIN
         COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user),
         NULLIF(pg_catalog.current_setting('oeventdb.user', true), '')
     );
+    -- what a client has seen committed must outlive a crash, whatever the session has set
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_history() IS
-'Trigger of public.orders: appends to oeventdb_internal.order_history when an order is made or its status changes.';
+'Trigger of public.orders: appends to oeventdb_internal.order_history when an order is made or its status changes;
+with synchronous_commit off, local for this transaction.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_history() FROM PUBLIC;

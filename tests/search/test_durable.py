@@ -1,0 +1,38 @@
+"""What the index was sent is on disk: a crash of PostgreSQL takes back nothing that was indexed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from oeventdb import schema, search
+from tests import samples
+from tests.search.test_reindex import documents
+
+if TYPE_CHECKING:
+    from oeventdb.servers.local_postgres import LocalPostgres
+    from tests.search.elastic import Elastic
+
+
+def test_a_commit_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
+    forgetful: LocalPostgres, elastic: Elastic
+) -> None:
+    dsn = forgetful.conninfo()
+    schema.migrate(dsn)
+    with psycopg.connect(dsn, autocommit=True) as db:
+        event = samples.event(db)
+        search.reindex(dsn, elastic.url, alias=elastic.alias)
+        db.execute("CHECKPOINT")
+        db.execute("UPDATE events SET name = 'lost?' WHERE id = %s", (event,))
+        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
+        forgetful.kill9()
+    forgetful.start()
+    with psycopg.connect(forgetful.conninfo(), autocommit=True) as db:
+        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
+        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        assert elastic.documents() == documents(db)
+        db.execute("UPDATE events SET description = 'later' WHERE id = %s", (event,))
+        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
+        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        assert elastic.documents() == documents(db)
