@@ -60,7 +60,9 @@ def test_no_row_is_taken_for_one_that_breaks_a_rule(strange: psycopg.Connection)
 
 def test_times_of_check_in_are_written_as_everywhere(strange: psycopg.Connection) -> None:
     shop = Shop(strange)
-    holder = samples.insert(strange, "ticket_holders", ticket_id=shop.ticket(), event_id=shop.event)
+    holder = shop.value(
+        "SELECT id FROM oeventdb.add_ticket_holder(%s, 'Ada', 'Lovelace', 'ada@example.org')", shop.ticket()
+    )
     written = strange.execute(
         "SELECT checkin_times FROM oeventdb.check_in(%s, '2030-02-01 12:00:00Z')", (holder,)
     ).fetchone()
