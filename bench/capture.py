@@ -53,7 +53,10 @@ UPDATE public.events SET
 WHERE id = :id;
 COMMIT;"""
 
-_WAKE = "IF pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0)) THEN"
+_WAKE = """\
+IF pg_catalog.current_setting('max_prepared_transactions') = '0'
+        AND pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0))
+    THEN"""
 _WAKES = {
     "nobody notifies": "IF false THEN",
     "one at a time, as it is": _WAKE,

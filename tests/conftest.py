@@ -282,13 +282,26 @@ def owned(roles: Roles) -> str:
 
 
 @pytest.fixture
-def forgetful(postgres: Postgres) -> Iterator[LocalPostgres]:
-    """Return a server that loses in a crash what was committed in the last ten seconds, where it may."""
+def own_server(postgres: Postgres) -> Iterator[Callable[..., LocalPostgres]]:
+    """Return a function that starts a server with settings of its own, until the test ends."""
     if postgres.local is None:
         pytest.skip("needs a server of our own")
-    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
-    settings = {"fsync": "off", "synchronous_commit": "off", "wal_writer_delay": "10s", "autovacuum": "off"}
-    server = LocalPostgres(postgres.local.bindir, home, settings=settings)
-    server.start()
-    yield server
-    server.destroy()
+    bindir = postgres.local.bindir
+    started: list[LocalPostgres] = []
+
+    def start(**settings: str) -> LocalPostgres:
+        home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+        server = LocalPostgres(bindir, home, settings={"fsync": "off", **settings})
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.destroy()
+
+
+@pytest.fixture
+def forgetful(own_server: Callable[..., LocalPostgres]) -> LocalPostgres:
+    """Return a server that loses in a crash what was committed in the last ten seconds, where it may."""
+    return own_server(synchronous_commit="off", wal_writer_delay="10s", autovacuum="off")

@@ -186,8 +186,10 @@ BEGIN
         PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
     END IF;
 
-    -- transactions that notify commit one after the other, so only one at a time does: workers look again by themselves
-    IF pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0)) THEN
+    -- transactions that notify commit one after the other, so only one at a time does: workers look again by themselves.
+    -- And none does where transactions may be prepared, as one that has notified can't be.
+    IF pg_catalog.current_setting('max_prepared_transactions') = '0'
+        AND pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0)) THEN
         PERFORM pg_catalog.pg_notify('oeventdb_search', '');
     END IF;
     RETURN NULL;
@@ -196,7 +198,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.capture_event_change() IS
 'Trigger on public.events: when the index would show the change, the next search_version and a row in search_outbox for the event that was '
-'inserted, changed or deleted, for each that a TRUNCATE removes; notifies oeventdb_search; with synchronous_commit off, local for this transaction. '
+'inserted, changed or deleted, for each that a TRUNCATE removes; notifies oeventdb_search (not where max_prepared_transactions allows to prepare transactions); with synchronous_commit off, local for this transaction. '
 'Refuses TRUNCATE under REPEATABLE READ and SERIALIZABLE (0A000).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.capture_event_change() FROM PUBLIC;

@@ -19,6 +19,9 @@ _SHIPPED = Path(__file__).with_name("index.json")
 # While an index is built nobody searches it: no copies to keep up, nothing to make visible.
 _BUILDING = {"number_of_replicas": 0, "auto_expand_replicas": False, "refresh_interval": "-1"}
 
+_ESSENTIAL = ("gc_deletes", "translog.durability")
+"""Without these a late write could bring a deleted event back, and a crash take back what was acknowledged."""
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -47,9 +50,17 @@ class Definition:
 def load(path: Path | None = None) -> Definition:
     """Read a definition: a JSON object with "settings" and "mappings"; the shipped one by default.
 
-    Raises Refused for a file that is not one, OSError for one that cannot be read.
+    Another file need not repeat what keeps the index right. Raises Refused for a file that is not
+    one, OSError for one that cannot be read.
     """
-    path = path or _SHIPPED
+    shipped = _read(_SHIPPED)
+    if path is None:
+        return shipped
+    own = _read(path)
+    return Definition({name: shipped.settings[name] for name in _ESSENTIAL} | own.settings, own.mappings)
+
+
+def _read(path: Path) -> Definition:
     try:
         parsed = json.loads(path.read_text("utf-8"))
     except ValueError as exc:

@@ -29,7 +29,6 @@ _FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_prepared_transactions": "10",
     "max_wal_size": "4GB",
     "shared_buffers": "256MB",
 }

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,6 +19,7 @@ import pytest
 from oeventdb.errors import DatabaseUnreachable, Refused
 from oeventdb.schema import MigrationFailed, worker
 from oeventdb.schema.lock import HOLDER_NAME, WORKER_NAME, LockLost, UpgradeLock
+from oeventdb.servers.local_postgres import LocalPostgres
 from tests.migrations.toys import Toys
 
 UPGRADERS = 20
@@ -276,22 +277,20 @@ def test_an_interrupted_process_undoes_and_releases(toys: Toys) -> None:
     assert toys.query(ours) == []
 
 
-@pytest.mark.parametrize("migration", ["ALTER TABLE public.apples ADD COLUMN name text;\n", INDEX])
-def test_a_forgotten_prepared_transaction_is_named(toys: Toys, migration: str) -> None:
-    if toys.query("SHOW max_prepared_transactions") == [("0",)]:
-        pytest.skip("this server prepares no transactions")
+def test_a_forgotten_prepared_transaction_is_named(
+    own_server: Callable[..., LocalPostgres], tmp_path: Path
+) -> None:
+    toys = Toys(tmp_path, own_server(max_prepared_transactions="1").conninfo())
     toys.add_tables("apples")
     toys.migrate()
-    toys.add("0002.apples", migration)
-    name = f"forgotten {uuid.uuid4()}"
-    with psycopg.connect(toys.dsn) as connection:
-        connection.execute("INSERT INTO public.apples VALUES (1)")
-        connection.execute(f"PREPARE TRANSACTION '{name}'".encode())
-    try:
-        with pytest.raises(MigrationFailed, match=f"in the way: prepared transaction '{name}' of "):
+    for migration in ("ALTER TABLE public.apples ADD COLUMN name text;\n", INDEX):
+        toys.add("0002.apples", migration)
+        with psycopg.connect(toys.dsn) as connection:
+            connection.execute("INSERT INTO public.apples VALUES (1)")
+            connection.execute("PREPARE TRANSACTION 'forgotten'")
+        with pytest.raises(MigrationFailed, match="in the way: prepared transaction 'forgotten' of postgres"):
             toys.migrate(patience=1)
-    finally:
-        toys.execute(f"ROLLBACK PREPARED '{name}'")
+        toys.execute("ROLLBACK PREPARED 'forgotten'")
     assert toys.migrate() == ["0002.apples"]
 
 

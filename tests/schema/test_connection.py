@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from oeventdb import schema
 from oeventdb.connection import unhindered
 from oeventdb.errors import DatabaseUnreachable
-from oeventdb.servers.local_postgres import LocalPostgres
-from oeventdb.servers.postgres import Postgres
 from tests.roles import Roles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oeventdb.servers.local_postgres import LocalPostgres
 
 SECRET = "hunter2"
 
@@ -33,6 +36,10 @@ def failure(dsn: str) -> str:
     return message
 
 
+def client_socket(connection: psycopg.Connection) -> socket.socket:
+    return socket.socket(fileno=os.dup(connection.fileno()))
+
+
 def test_a_connection_says_who_it_is_and_prepares_nothing(empty: str) -> None:
     with schema.connect(empty) as connection:
         assert connection.info.parameter_status("application_name") == "oeventdb"
@@ -43,30 +50,18 @@ def test_a_connection_says_who_it_is_and_prepares_nothing(empty: str) -> None:
         assert connection.prepare_threshold == 5
 
 
-def test_each_side_looks_whether_the_other_is_still_there(postgres: Postgres) -> None:
-    if postgres.local is None:
-        pytest.skip("needs a server of our own")
+def test_each_side_looks_whether_the_other_is_still_there(own_server: Callable[..., LocalPostgres]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
-    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "fsync": "off"}
-    server = LocalPostgres(postgres.local.bindir, home, settings=settings)
-    server.start()
-    try:
-        with schema.connect(f"host=127.0.0.1 port={port} user=postgres") as connection:
-            unhindered(connection)
-            assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("60",)
-            with socket.socket(fileno=os.dup(connection.fileno())) as client:
-                assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
-                assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
-        mine = f"host=127.0.0.1 port={port} user=postgres keepalives_idle=7"
-        with (
-            schema.connect(mine) as connection,
-            socket.socket(fileno=os.dup(connection.fileno())) as client,
-        ):
-            assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
-    finally:
-        server.destroy()
+    own_server(listen_addresses="127.0.0.1", port=str(port))
+    dsn = f"host=127.0.0.1 port={port} user=postgres"
+    with schema.connect(dsn) as connection, client_socket(connection) as client:
+        unhindered(connection)
+        assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("60",)
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
+    with schema.connect(f"{dsn} keepalives_idle=7") as connection, client_socket(connection) as client:
+        assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
 
 
 def test_a_name_in_the_dsn_is_kept(empty: str) -> None:

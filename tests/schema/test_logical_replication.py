@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,7 +14,6 @@ import pytest
 
 from oeventdb import schema
 from oeventdb.servers.local_postgres import LocalPostgres
-from oeventdb.servers.postgres import Postgres
 from tests import samples
 from tests.legacy import digest
 from tests.procedures import invariants
@@ -31,18 +28,9 @@ SUBSCRIBE = (
 
 
 @pytest.fixture
-def server(postgres: Postgres) -> Iterator[LocalPostgres]:
-    if postgres.local is None:
-        pytest.skip("needs a server of our own")
-    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
-    home.chmod(0o755)
-    local = LocalPostgres(
-        postgres.local.bindir, home / "server", settings={"wal_level": "logical", "fsync": "off"}
-    )
-    local.start()
-    yield local
-    local.destroy()
-    shutil.rmtree(home)
+def server(own_server: Callable[..., LocalPostgres]) -> LocalPostgres:
+    """Return a server that replicates logically."""
+    return own_server(wal_level="logical")
 
 
 def execute(dsn: str, statement: str) -> list[tuple[object, ...]]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.search.elastic import Elastic
 
 
+ESSENTIAL = {"gc_deletes": "1h", "translog.durability": "request"}
+
+
 def written(directory: Path, content: Any) -> Path:
     """Return a file with the content as JSON."""
     path = directory / "index.json"
@@ -41,7 +44,14 @@ def test_settings_may_be_written_in_every_form_that_elasticsearch_takes(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     own = search.load(written(tmp_path, {"settings": settings}))
-    assert own.settings == {"number_of_shards": 2, "refresh_interval": "7s"}
+    assert own.settings == {"number_of_shards": 2, "refresh_interval": "7s"} | ESSENTIAL
+
+
+def test_what_keeps_the_index_right_need_not_be_repeated_and_may_be_changed(tmp_path: Path) -> None:
+    assert search.load(written(tmp_path, {"mappings": {}})).settings == ESSENTIAL
+    own = {"translog": {"durability": "async"}, "index": {"gc_deletes": "5m"}}
+    changed = {"translog.durability": "async", "gc_deletes": "5m"}
+    assert search.load(written(tmp_path, {"settings": own})).settings == changed
 
 
 def test_what_stands_beside_the_settings_of_the_index_is_not_lost(

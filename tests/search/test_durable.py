@@ -1,4 +1,4 @@
-"""What the index was sent is on disk: a crash of PostgreSQL takes back nothing that was indexed."""
+"""What a crash of PostgreSQL and a commit in two phases have to do with the index: nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tests import samples
 from tests.search.test_reindex import documents
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oeventdb.servers.local_postgres import LocalPostgres
     from tests.search.elastic import Elastic
 
@@ -35,4 +37,21 @@ def test_a_commit_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
         db.execute("UPDATE events SET description = 'later' WHERE id = %s", (event,))
         search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
         elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        assert elastic.documents() == documents(db)
+
+
+def test_a_transaction_that_changes_events_can_be_prepared(
+    own_server: Callable[..., LocalPostgres], elastic: Elastic
+) -> None:
+    dsn = own_server(max_prepared_transactions="1").conninfo()
+    schema.migrate(dsn)
+    search.reindex(dsn, elastic.url, alias=elastic.alias)
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute("BEGIN")
+        samples.event(db)
+        db.execute("PREPARE TRANSACTION 'two phases'")
+        db.execute("COMMIT PREPARED 'two phases'")
+        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
+        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        assert len(elastic.documents()) == 1
         assert elastic.documents() == documents(db)

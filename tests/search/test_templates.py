@@ -88,6 +88,7 @@ def test_settings_and_fields_of_a_template_do_not_change_ours(
     samples.event(db)
     plain = search.reindex(migrated, elastic.url, alias=elastic.alias)
     settings = {"number_of_replicas": 3, "number_of_shards": 2, "refresh_interval": "-1", "gc_deletes": "1s"}
+    settings["translog.durability"] = "async"
     mappings = {"dynamic": False, "properties": {"name": {"type": "keyword"}, "own": {"type": "date"}}}
     with template(elastic, settings=settings, mappings=mappings):
         done = search.reindex(migrated, elastic.url, alias=elastic.alias)
