@@ -59,7 +59,7 @@ WHERE datname = pg_catalog.current_database()
 """
 
 BLOCKERS = """
-SELECT b.pid, b.application_name, b.usename, b.xact_start
+SELECT b.pid, COALESCE(NULLIF(b.application_name, ''), b.backend_type), b.usename, b.xact_start
 FROM pg_catalog.pg_stat_activity AS w,
      LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking (pid)
 JOIN pg_catalog.pg_stat_activity AS b USING (pid)
@@ -99,7 +99,7 @@ class Blocker:
     def of(cls, row: TupleRow) -> Blocker:
         """Read a session's pid, application_name, usename and xact_start; NULL and the name of a prepared transaction."""
         since = f"{row[3]:%Y-%m-%d %H:%M:%S}" if row[3] else "a time it does not show"
-        return cls(row[0], row[1] or "", row[2] or "?", since)
+        return cls(row[0], row[1] or "", row[2] or "the system", since)
 
     def __str__(self) -> str:
         """Describe it in a few words."""

@@ -62,6 +62,23 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE NOT i.indisvalid AND pg_catalog.lower(n.nspname || '.' || c.relname) = pg_catalog.lower(%s)
 """
 
+_VACUUMED = """
+SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+FROM pg_catalog.pg_stat_activity AS a
+JOIN pg_catalog.pg_locks AS l ON l.pid = a.pid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+JOIN pg_catalog.pg_class AS c ON c.oid = l.relation AND c.relkind = 'r'
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE a.backend_type = 'autovacuum worker' AND a.pid = ANY (%s) AND l.database = (
+    SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()
+)
+"""
+
+# PostgreSQL looks who is in the way when somebody has waited for this long
+_LONG_ENOUGH = """
+SELECT pg_catalog.set_config('lock_timeout',
+    (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::interval) * 1000)::integer + 2000 || 'ms', true)
+"""
+
 
 class MigrationFailed(OperationError):
     """A statement of a migration failed; what it had begun is undone or can be run again."""
@@ -205,8 +222,30 @@ class Worker:
             if time.monotonic() > deadline:
                 raise self._gave_up(what, reason)
             log.info("%s: %s, trying again", what, reason)
-            time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311
-            delay = min(delay * 2, 5.0)
+            delay = self._step_back(delay)
+
+    def _step_back(self, delay: float) -> float:
+        """Pause for about `delay` seconds and return the next pause; not where an autovacuum has just given way."""
+        if self._autovacuum_gave_way():
+            return delay
+        time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311
+        return min(delay * 2, 5.0)
+
+    def _autovacuum_gave_way(self) -> bool:
+        """Return whether an autovacuum was in the way and is no more.
+
+        PostgreSQL cancels one for whoever has waited for a second, which is longer than we ask for a
+        lock that others queue behind. Nobody who reads or writes queues behind this one.
+        """
+        pids = [blocker.pid for blocker in self.blockers if blocker.pid is not None]
+        tables = [name for (name,) in self.lock.look(_VACUUMED, (pids,))] if pids else []
+        for table in tables:
+            with suppress(psycopg.Error), self._connection.transaction():
+                self._set_locally()
+                self._connection.execute(_LONG_ENOUGH)
+                self._connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+                return True
+        return False
 
     def _gave_up(self, what: str, reason: str) -> MigrationFailed:
         in_the_way = "; ".join(str(blocker) for blocker in self.blockers)

@@ -294,6 +294,21 @@ def test_a_forgotten_prepared_transaction_is_named(
     assert toys.migrate() == ["0002.apples"]
 
 
+def test_an_autovacuum_gives_way(own_server: Callable[..., LocalPostgres], tmp_path: Path) -> None:
+    toys = Toys(tmp_path, own_server(autovacuum_naptime="1s").conninfo())
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.execute(
+        "ALTER TABLE public.apples SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+    )
+    toys.execute("INSERT INTO public.apples SELECT generate_series(1, 50000)")
+    toys.execute("UPDATE public.apples SET id = id")
+    vacuumed = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.apples'"
+    wait_for(toys, vacuumed)
+    toys.add("0002.alter", "ALTER TABLE public.apples ADD COLUMN name text;\n")
+    assert toys.migrate(patience=5) == ["0002.alter"]
+
+
 def test_an_upgrader_that_is_suspended_gives_its_locks_up(
     toys: Toys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
