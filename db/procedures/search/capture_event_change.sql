@@ -76,8 +76,9 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.capture_event_change() IS
-'Trigger on public.events: when the index would show the change, the next search_version and a row in search_outbox for the event that was '
-'inserted, changed or deleted, for each that a TRUNCATE removes; notifies oeventdb_search (not where max_prepared_transactions allows to prepare transactions); with synchronous_commit off, local for this transaction. '
-'Refuses TRUNCATE under REPEATABLE READ and SERIALIZABLE (0A000).';
+'Trigger on public.events: when the index would show the change, the next search_version and a row in search_outbox for the event that was
+inserted, changed or deleted, for each that a TRUNCATE removes. Notifies oeventdb_search, but not where max_prepared_transactions lets
+transactions be prepared; with synchronous_commit off, local for this transaction.
+Refuses TRUNCATE under REPEATABLE READ and SERIALIZABLE (0A000).';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.capture_event_change() FROM PUBLIC;
