@@ -53,14 +53,11 @@ UPDATE public.events SET
 WHERE id = :id;
 COMMIT;"""
 
-_WAKE = """\
-IF pg_catalog.current_setting('max_prepared_transactions') = '0'
-        AND pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0))
-    THEN"""
+_WAKE = "pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search wake', 0))"
 _WAKES = {
-    "nobody notifies": "IF false THEN",
+    "nobody notifies": "false",
     "one at a time, as it is": _WAKE,
-    "everybody notifies": "IF true THEN",
+    "everybody notifies": "true",
 }
 
 
