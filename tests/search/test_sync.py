@@ -305,7 +305,7 @@ def test_lost_database_sessions_are_renewed(db: psycopg.Connection, migrated: st
 def test_a_worker_that_stands_still_keeps_its_batch_from_the_others_for_a_while_only(
     db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oeventdb.search.outbox._LONGEST_REQUESTS", "300ms")
+    monkeypatch.setattr("oeventdb.search.outbox._LONGEST_REQUESTS", "1s")
     event = samples.event(db)
     asked, goes_on = threading.Event(), threading.Event()
 
