@@ -304,4 +304,6 @@ def own_server(postgres: Postgres) -> Iterator[Callable[..., LocalPostgres]]:
 @pytest.fixture
 def forgetful(own_server: Callable[..., LocalPostgres]) -> LocalPostgres:
     """Return a server that loses in a crash what was committed in the last ten seconds, where it may."""
-    return own_server(synchronous_commit="off", wal_writer_delay="10s", autovacuum="off")
+    return own_server(
+        synchronous_commit="off", wal_writer_delay="10s", autovacuum="off", full_page_writes="off"
+    )

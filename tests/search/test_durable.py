@@ -26,6 +26,8 @@ def test_a_commit_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
         event = samples.event(db)
         search.reindex(dsn, elastic.url, alias=elastic.alias)
         db.execute("CHECKPOINT")
+        # a page of the log that is full is written at once, so let it begin with a new one
+        db.execute("SELECT pg_switch_wal()")
         db.execute("UPDATE events SET name = 'lost?' WHERE id = %s", (event,))
         search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
         forgetful.kill9()
