@@ -27,8 +27,12 @@ SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PR
 _EMBEDDED = "embedded:"
 _LONGEST_WAIT = "2min"
 
-_UNHINDERED = {"row_security": "off", "statement_timeout": "0", **SERVER_KEEPALIVES}
-_SINCE_17 = {"transaction_timeout": "0"}
+_UNHINDERED = {
+    "row_security": "off",
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+    **SERVER_KEEPALIVES,
+}
 
 
 def conninfo(dsn: str) -> str:
@@ -80,7 +84,7 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
 
 def limit_waiting(connection: psycopg.Connection[Any]) -> None:
     """Have the current transaction wait two minutes for a lock and no longer, whatever the role has."""
-    connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_LONGEST_WAIT,))
+    set_locally(connection, {"lock_timeout": _LONGEST_WAIT})
 
 
 def unhindered(connection: psycopg.Connection[Any], *, idle: str = "0") -> None:
@@ -96,9 +100,9 @@ def unhindered(connection: psycopg.Connection[Any], *, idle: str = "0") -> None:
 
 
 def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -> None:
-    """Set what the current transaction runs with, and no timeout of transactions (as there is since PostgreSQL 17)."""
-    if connection.info.server_version >= 170000:
-        settings = settings | _SINCE_17
+    """Set what the current transaction runs with; transaction_timeout only where there is one, since PostgreSQL 17."""
+    if connection.info.server_version < 170000:
+        settings = {name: value for name, value in settings.items() if name != "transaction_timeout"}
     calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
     values = [part for setting in settings.items() for part in setting]
     connection.execute(f"SELECT {calls}".encode(), values)

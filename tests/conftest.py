@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -299,6 +300,15 @@ def own_server(postgres: Postgres) -> Iterator[Callable[..., LocalPostgres]]:
     yield start
     for server in started:
         server.destroy()
+
+
+@pytest.fixture
+def listening(own_server: Callable[..., LocalPostgres]) -> tuple[str, int]:
+    """Return the address of a server that listens on a port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host, port = free.getsockname()
+    own_server(listen_addresses=host, port=str(port))
+    return host, port
 
 
 @pytest.fixture

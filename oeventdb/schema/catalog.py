@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import dict_row
 
+from oeventdb.connection import set_locally
+
 if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
@@ -243,12 +245,11 @@ class Thing:
 def printed_alike(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
     """Have PostgreSQL print names and numbers as it does for everybody else, in one transaction or savepoint."""
     read = ", ".join(f"pg_catalog.current_setting('{name}')" for name in _PRINTING)
-    change = ", ".join(f"pg_catalog.set_config('{name}', %s, true)" for name in _PRINTING)
     with connection.transaction():
-        before = connection.execute(f"SELECT {read}".encode()).fetchone()
-        connection.execute(f"SELECT {change}".encode(), list(_PRINTING.values()))
+        before = connection.execute(f"SELECT {read}".encode()).fetchone() or ()
+        set_locally(connection, _PRINTING)
         yield
-        connection.execute(f"SELECT {change}".encode(), before)
+        set_locally(connection, dict(zip(_PRINTING, before, strict=True)))
 
 
 def read(

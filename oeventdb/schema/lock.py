@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from oeventdb.connection import connect, unhindered
+from oeventdb.connection import connect, set_locally, unhindered
 from oeventdb.errors import DatabaseUnreachable, Refused
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ HOLDER_NAME = "oeventdb migrate"
 WORKER_NAME = "oeventdb worker"
 """application_name of the two connections of an upgrader."""
 
-_KEEP = """
-SELECT pg_catalog.set_config('lock_timeout', '1s', true), pg_catalog.set_config('search_path', '', true)
-"""
+_KEEP = {"lock_timeout": "1s", "search_path": ""}
 
 _TRY = "SELECT pg_catalog.pg_try_advisory_xact_lock(%s)"
 
@@ -59,24 +57,25 @@ WHERE datname = pg_catalog.current_database()
 """
 
 BLOCKERS = """
+WITH waiting AS (
+    SELECT a.pid FROM pg_catalog.pg_stat_activity AS a
+    WHERE a.application_name = %s AND a.datname = pg_catalog.current_database()
+)
 SELECT b.pid, COALESCE(NULLIF(b.application_name, ''), b.backend_type), b.usename, b.xact_start
-FROM pg_catalog.pg_stat_activity AS w,
-     LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking (pid)
+FROM waiting AS w, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS blocking (pid)
 JOIN pg_catalog.pg_stat_activity AS b USING (pid)
-WHERE w.application_name = %(name)s AND w.datname = pg_catalog.current_database()
 UNION ALL
 -- a prepared transaction has no session: it is known by its own locks
 SELECT NULL, p.gid, p.owner, p.prepared
 FROM pg_catalog.pg_prepared_xacts AS p
 WHERE p.database = pg_catalog.current_database() AND EXISTS (
     SELECT
-    FROM pg_catalog.pg_stat_activity AS w
+    FROM waiting AS w
     JOIN pg_catalog.pg_locks AS wanted ON wanted.pid = w.pid AND NOT wanted.granted
     JOIN pg_catalog.pg_locks AS own ON own.pid IS NULL AND own.transactionid = p.transaction
     JOIN pg_catalog.pg_locks AS held ON held.pid IS NULL AND held.virtualtransaction = own.virtualtransaction
         AND (held.locktype, held.database, held.relation, held.transactionid)
             IS NOT DISTINCT FROM (wanted.locktype, wanted.database, wanted.relation, wanted.transactionid)
-    WHERE w.application_name = %(name)s AND w.datname = pg_catalog.current_database()
 )
 """
 
@@ -150,7 +149,7 @@ class UpgradeLock:
             # under another level it would keep its snapshot
             self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             unhindered(self._connection)
-            self._connection.execute(_KEEP)
+            set_locally(self._connection, _KEEP)
             row = self._connection.execute(_TRY, (KEY,)).fetchone()
             if row and row[0]:
                 return
@@ -184,7 +183,7 @@ class UpgradeLock:
                 raise Refused(f"a killed upgrader's statement does not end: pid {orphans[0]}")
             time.sleep(0.02)
 
-    def look(self, query: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[TupleRow]:
+    def look(self, query: str, parameters: tuple[object, ...] = ()) -> list[TupleRow]:
         """Run a short query and keep nothing of it: no lock, no cached statistics.
 
         Not to be called while another connection runs CREATE INDEX CONCURRENTLY or the like:

@@ -128,12 +128,12 @@ class Watch:
         if self._calls:
             self._hand_on()
         name = self._worker.name
-        self._take_note([Blocker.of(row) for row in self._query(BLOCKERS, {"name": name})])
+        self._take_note([Blocker.of(row) for row in self._query(BLOCKERS, (name,))])
         if self._lets_go:
             found = self._query(_VICTIMS, (LONGEST_WAIT, name))
             self.in_the_way = bool(found and found[0][0])
 
-    def _query(self, query: str, parameters: tuple[object, ...] | dict[str, object]) -> list[TupleRow]:
+    def _query(self, query: str, parameters: tuple[object, ...]) -> list[TupleRow]:
         """Ask by the connection of the lock, or by a third one while an index is being built.
 
         Building one waits for the end of every transaction that had a snapshot: a question in

@@ -68,9 +68,7 @@ FROM pg_catalog.pg_stat_activity AS a
 JOIN pg_catalog.pg_locks AS l ON l.pid = a.pid AND l.granted AND l.mode = 'ShareUpdateExclusiveLock'
 JOIN pg_catalog.pg_class AS c ON c.oid = l.relation AND c.relkind = 'r'
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE a.backend_type = 'autovacuum worker' AND a.pid = ANY (%s) AND l.database = (
-    SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()
-)
+WHERE a.backend_type = 'autovacuum worker' AND a.pid = ANY (%s) AND a.datname = pg_catalog.current_database()
 """
 
 # PostgreSQL looks who is in the way when somebody has waited for this long
@@ -184,7 +182,8 @@ class Worker:
                 self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
     def _set_locally(self) -> None:
-        set_locally(self._connection, {**_SETTINGS, "lock_timeout": LOCK_TIMEOUT})
+        limits = {"lock_timeout": LOCK_TIMEOUT, "transaction_timeout": "0"}
+        set_locally(self._connection, _SETTINGS | limits)
         # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 

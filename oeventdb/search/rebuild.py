@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psycopg
 
-from oeventdb.connection import connect, unhindered
+from oeventdb.connection import connect, set_locally, unhindered
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
@@ -198,10 +198,7 @@ def _hold_back_sync(guard: psycopg.Connection, patience: float) -> None:
             hint="end that worker, or its session in pg_stat_activity, and run the command again",
         ) from None
     # if this process stands still, sync goes on after a while
-    guard.execute(
-        "SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', %s, true)",
-        (f"{_LONGEST_SWAP + patience:.0f}s",),
-    )
+    set_locally(guard, {"idle_in_transaction_session_timeout": f"{_LONGEST_SWAP + patience:.0f}s"})
 
 
 @contextmanager
@@ -212,7 +209,7 @@ def _lingering(guard: psycopg.Connection) -> Iterator[None]:
     changes to the old index while the request to swap is still on its way.
     """
     guard.execute("SAVEPOINT lingering")
-    guard.execute("SELECT pg_catalog.set_config('client_connection_check_interval', '0', true)")
+    set_locally(guard, {"client_connection_check_interval": "0"})
     asleep = threading.Thread(target=_sleep, args=(guard,), daemon=True)
     asleep.start()
     try:

@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -16,11 +15,6 @@ from oeventdb import schema
 from oeventdb.connection import unhindered
 from oeventdb.errors import DatabaseUnreachable
 from tests.roles import Roles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oeventdb.servers.local_postgres import LocalPostgres
 
 SECRET = "hunter2"
 
@@ -50,11 +44,9 @@ def test_a_connection_says_who_it_is_and_prepares_nothing(empty: str) -> None:
         assert connection.prepare_threshold == 5
 
 
-def test_each_side_looks_whether_the_other_is_still_there(own_server: Callable[..., LocalPostgres]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    own_server(listen_addresses="127.0.0.1", port=str(port))
-    dsn = f"host=127.0.0.1 port={port} user=postgres"
+def test_each_side_looks_whether_the_other_is_still_there(listening: tuple[str, int]) -> None:
+    host, port = listening
+    dsn = f"host={host} port={port} user=postgres"
     with schema.connect(dsn) as connection, client_socket(connection) as client:
         unhindered(connection)
         assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("60",)

@@ -9,6 +9,7 @@ import psycopg
 from oeventdb import schema, search
 from tests import samples
 from tests.search.test_reindex import documents
+from tests.search.test_sync import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +30,14 @@ def test_a_commit_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
         # a page of the log that is full is written at once, so let it begin with a new one
         db.execute("SELECT pg_switch_wal()")
         db.execute("UPDATE events SET name = 'lost?' WHERE id = %s", (event,))
-        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
+        once(dsn, elastic)
         forgetful.kill9()
     forgetful.start()
     with psycopg.connect(forgetful.conninfo(), autocommit=True) as db:
-        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
-        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        once(dsn, elastic)
         assert elastic.documents() == documents(db)
         db.execute("UPDATE events SET description = 'later' WHERE id = %s", (event,))
-        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
-        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        once(dsn, elastic)
         assert elastic.documents() == documents(db)
 
 
@@ -53,7 +52,6 @@ def test_a_transaction_that_changes_events_can_be_prepared(
         samples.event(db)
         db.execute("PREPARE TRANSACTION 'two phases'")
         db.execute("COMMIT PREPARED 'two phases'")
-        search.sync(dsn, elastic.url, alias=elastic.alias, once=True)
-        elastic.ask("POST", f"/{elastic.alias}/_refresh")
+        once(dsn, elastic)
         assert len(elastic.documents()) == 1
         assert elastic.documents() == documents(db)

@@ -18,7 +18,7 @@ from oeventdb import search
 from oeventdb.errors import Refused, SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from tests import samples
-from tests.search.test_reindex import documents
+from tests.search.test_reindex import OTHERS, documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,10 +287,7 @@ def test_lost_database_sessions_are_renewed(db: psycopg.Connection, migrated: st
     with running(migrated, elastic) as process:
         samples.event(db)
         until(lambda: lag(db) == (0, 0))
-        db.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        db.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
         samples.event(db)
         until(lambda: lag(db) == (0, 0))
         process.send_signal(signal.SIGTERM)

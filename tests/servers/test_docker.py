@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import stat
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,12 +12,6 @@ import pytest
 from oeventdb.servers import docker
 from oeventdb.servers import elasticsearch as searches
 from oeventdb.servers import postgres as databases
-from oeventdb.servers.local_postgres import LocalPostgres
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oeventdb.servers.postgres import Postgres
 
 container_module = pytest.importorskip("testcontainers.core.container")
 
@@ -58,24 +48,6 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> type[Container]:
     monkeypatch.setattr(container_module, "DockerContainer", Container)
     Container.started = []
     return Container
-
-
-@pytest.fixture
-def listening(postgres: Postgres) -> Iterator[tuple[str, int]]:
-    """Return the address of a PostgreSQL that listens on a port as a container's does."""
-    if postgres.local is None:
-        pytest.skip("needs a server of our own")
-    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
-    home.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    settings = {"listen_addresses": "127.0.0.1", "port": str(port)}
-    server = LocalPostgres(postgres.local.bindir, home / "server", settings=settings)
-    server.start()
-    yield "127.0.0.1", port
-    server.destroy()
-    shutil.rmtree(home)
 
 
 def test_a_postgresql_in_a_container(containers: type[Container], listening: tuple[str, int]) -> None:
