@@ -22,12 +22,23 @@ FROM
                         ) AS opened,
                         (
                             SELECT count(*) FROM oeventdb_internal.free_admissions AS f
-                            WHERE f.ticket_id = ticket.id
+                            INNER JOIN oeventdb_internal.admissions AS a USING (ticket_id, admission_no)
+                            LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
+                            WHERE f.ticket_id = ticket.id AND h.id IS NULL
                         ) AS free,
+                        (
+                            SELECT count(*) FROM oeventdb_internal.free_admissions AS f
+                            WHERE f.ticket_id = ticket.id
+                        ) AS offered,
+                        (
+                            SELECT count(*) FROM public.ticket_holders AS h
+                            INNER JOIN oeventdb_internal.admissions AS a USING (ticket_id, event_id, admission_no)
+                            WHERE h.ticket_id = ticket.id
+                        ) AS held,
                         (
                             SELECT count(*) FROM public.ticket_holders AS h
                             WHERE h.ticket_id = ticket.id AND h.admission_no IS NOT NULL
-                        ) AS held,
+                        ) AS numbered,
                         (
                             SELECT coalesce(sum(r.last_no::bigint - r.first_no + 1), 0)
                             FROM oeventdb_internal.admission_ranges AS r
@@ -35,7 +46,9 @@ FROM
                         ) AS unopened
                 ) AS counted
                 WHERE ticket.event_id IS NOT NULL AND (
-                    counted.free + counted.held <> counted.opened
+                    counted.free <> counted.offered
+                    OR counted.held <> counted.numbered
+                    OR counted.free + counted.held <> counted.opened
                     OR counted.opened + counted.unopened <> greatest(coalesce(ticket.quantity, 2147483647), 0)
                 )
             $query$

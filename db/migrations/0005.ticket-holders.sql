@@ -347,7 +347,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_available bigint := oeventdb_internal.count_free_admissions(refuse_sold_out.ticket_id);
+    -- of what is free, others may have so much in hand that the rest is too few
+    v_available bigint := LEAST(oeventdb_internal.count_free_admissions(refuse_sold_out.ticket_id), refuse_sold_out.requested - 1);
 BEGIN
     PERFORM oeventdb_internal.fail(
         'OE101',
@@ -1056,6 +1057,7 @@ DECLARE
     v_is_same boolean := TG_OP = 'UPDATE' AND NEW.ticket_id IS NOT DISTINCT FROM OLD.ticket_id;
     v_is_known boolean := false;
     v_event_id bigint;
+    v_order_event_id bigint;
     v_status text;
     v_xmin xid;
 BEGIN
@@ -1072,9 +1074,9 @@ BEGIN
         AND (OLD.admission_no IS NOT NULL OR (OLD.ticket_id IS NOT NULL AND OLD.event_id IS NOT NULL))
     THEN
         -- not locked: who changes the order's state finds this holder and waits for it, so the two would wait for each other
-        SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = NEW.order_id;
+        SELECT o.status, o.event_id INTO v_status, v_order_event_id FROM public.orders AS o WHERE o.id = NEW.order_id;
     ELSE
-        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
+        SELECT o.status, o.event_id, o.xmin INTO v_status, v_order_event_id, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
             -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
             -- snapshot is older must fail, as it cannot see this holder
@@ -1094,6 +1096,12 @@ BEGIN
             PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, NEW.event_id::bigint);
         END IF;
         NEW.event_id := v_event_id;
+    END IF;
+    -- an old holder of another event's order goes on; no new one comes
+    IF NEW.ticket_id IS NOT NULL AND v_order_event_id <> NEW.event_id AND NOT (
+        v_is_same AND NEW.order_id IS NOT DISTINCT FROM OLD.order_id AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+    ) THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('order', NEW.order_id::bigint, NEW.event_id::bigint);
     END IF;
 
     IF v_is_known THEN
@@ -1131,7 +1139,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_holder_admission() IS
 'Trigger of public.ticket_holders: fills event_id from the ticket and admission_no with a free one; the number is given up without ticket or with a
-dead order. Raises OE404 no such ticket, OE105 event of another ticket, OE101 sold out.';
+dead order. Raises OE404 no such ticket, OE105 a ticket or an order of another event, OE101 sold out.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;
 -- <<<
@@ -1529,7 +1537,7 @@ $$;
 DO $$
 BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
-        CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE OF status ON public.orders FOR EACH ROW
+        CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE ON public.orders FOR EACH ROW
             WHEN (
                 COALESCE(OLD.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
                 <> COALESCE(NEW.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)
@@ -1973,7 +1981,7 @@ BEGIN
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();
                     CREATE OR REPLACE TRIGGER tickets_truncated AFTER TRUNCATE ON public.tickets
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_removed();
-                    CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE OF status ON public.orders FOR EACH ROW
+                    CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE ON public.orders FOR EACH ROW
                         -- spelled out: a condition is evaluated as the writer, who may call no function of ours
                         WHEN (
                             COALESCE(OLD.status <> ALL (ARRAY['cancelled', 'expired', 'deleted']), true)

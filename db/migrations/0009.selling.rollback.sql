@@ -30,6 +30,12 @@ DROP TRIGGER order_history ON public.orders;
 
 DROP TRIGGER order_history_update ON public.orders;
 
+DROP TRIGGER order_lines ON public.orders;
+
+DROP TRIGGER order_lines ON public.orders_tickets;
+
+DROP TRIGGER check_in_undone ON public.ticket_holders;
+
 DROP TRIGGER code_limit ON public.discount_codes;
 
 DROP TRIGGER code_limit ON public.access_codes;
@@ -57,6 +63,10 @@ DROP FUNCTION oeventdb.undo_check_in(bigint);
 DROP FUNCTION oeventdb.check_in(bigint, timestamptz);
 -- <<<
 
+-- >>> db/procedures/selling/check_in_undone.sql
+DROP FUNCTION oeventdb_internal.check_in_undone();
+-- <<<
+
 -- >>> db/procedures/selling/lock_ticket_holder.sql
 DROP FUNCTION oeventdb_internal.lock_ticket_holder(bigint);
 -- <<<
@@ -79,6 +89,10 @@ DROP FUNCTION oeventdb_internal.order_history_kept();
 
 -- >>> db/procedures/selling/order_history.sql
 DROP FUNCTION oeventdb_internal.order_history();
+-- <<<
+
+-- >>> db/procedures/selling/order_lines.sql
+DROP FUNCTION oeventdb_internal.order_lines();
 -- <<<
 
 -- >>> db/procedures/selling/expire_orders.sql
@@ -134,7 +148,7 @@ DROP FUNCTION oeventdb_internal.use_access_code(bigint, integer);
 -- <<<
 
 -- >>> db/procedures/selling/lock_access_code.sql
-DROP FUNCTION oeventdb_internal.lock_access_code(bigint, integer);
+DROP FUNCTION oeventdb_internal.lock_access_code(bigint);
 -- <<<
 
 -- >>> db/procedures/selling/use_discount_code.sql
@@ -142,7 +156,7 @@ DROP FUNCTION oeventdb_internal.use_discount_code(bigint, integer);
 -- <<<
 
 -- >>> db/procedures/selling/lock_discount_code.sql
-DROP FUNCTION oeventdb_internal.lock_discount_code(bigint, integer);
+DROP FUNCTION oeventdb_internal.lock_discount_code(bigint);
 -- <<<
 
 -- >>> db/procedures/selling/price_order.sql
@@ -175,6 +189,14 @@ DROP FUNCTION oeventdb_internal.find_discount_code(bigint, text, timestamptz);
 
 -- >>> db/procedures/selling/find_access_code.sql
 DROP FUNCTION oeventdb_internal.find_access_code(bigint, text, timestamptz);
+-- <<<
+
+-- >>> db/procedures/selling/live_discount_code.sql
+DROP FUNCTION oeventdb_internal.live_discount_code(bigint, text);
+-- <<<
+
+-- >>> db/procedures/selling/live_access_code.sql
+DROP FUNCTION oeventdb_internal.live_access_code(bigint, text);
 -- <<<
 
 -- >>> db/procedures/selling/refuse_discount_code.sql

@@ -302,6 +302,56 @@ COMMENT ON FUNCTION oeventdb_internal.refuse_discount_code(text) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.refuse_discount_code(text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/selling/live_access_code.sql
+-- A buyer names an access code by its text, in upper or lower case, within its event; of several the oldest.
+-- SQL without SECURITY DEFINER and SET search_path, so that it is inlined. Every name in it is qualified.
+CREATE OR REPLACE FUNCTION oeventdb_internal.live_access_code(
+    event_id bigint,
+    code text
+) RETURNS SETOF public.access_codes
+LANGUAGE sql
+STABLE
+ROWS 1
+AS $function$
+    SELECT c.* FROM public.access_codes AS c
+    WHERE c.event_id = live_access_code.event_id
+        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(live_access_code.code COLLATE "C") COLLATE "default")
+        AND c.deleted_at IS NULL
+    ORDER BY c.id LIMIT 1
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.live_access_code(bigint, text) IS
+'The access code of the event that reads so and is not deleted, or no row. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.live_access_code(bigint, text) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/live_discount_code.sql
+-- A buyer names a discount code by its text, in upper or lower case, within its event; of old duplicates the one that is none comes first.
+-- SQL without SECURITY DEFINER and SET search_path, so that it is inlined. Every name in it is qualified.
+CREATE OR REPLACE FUNCTION oeventdb_internal.live_discount_code(
+    event_id bigint,
+    code text
+) RETURNS SETOF public.discount_codes
+LANGUAGE sql
+STABLE
+ROWS 1
+AS $function$
+    SELECT c.* FROM public.discount_codes AS c
+    WHERE c.event_id = live_discount_code.event_id
+        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
+            = pg_catalog.lower(pg_catalog.lower(live_discount_code.code COLLATE "C") COLLATE "default")
+        AND c.deleted_at IS NULL
+    ORDER BY c.is_duplicate, c.id LIMIT 1
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.live_discount_code(bigint, text) IS
+'The discount code of the event that reads so and is not deleted, or no row. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.live_discount_code(bigint, text) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/selling/find_access_code.sql
 -- An access code opens tickets only while it is active, within its dates.
 CREATE OR REPLACE FUNCTION oeventdb_internal.find_access_code(
@@ -316,12 +366,7 @@ AS $function$
 DECLARE
     v_code public.access_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM public.access_codes AS c
-    WHERE c.event_id = find_access_code.event_id
-        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
-            = pg_catalog.lower(pg_catalog.lower(find_access_code.code COLLATE "C") COLLATE "default")
-        AND c.deleted_at IS NULL
-    ORDER BY c.id LIMIT 1;
+    SELECT c.* INTO v_code FROM oeventdb_internal.live_access_code(find_access_code.event_id, find_access_code.code) AS c;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_access_code('unknown');
     ELSIF v_code.is_active IS NOT TRUE THEN
@@ -355,12 +400,7 @@ AS $function$
 DECLARE
     v_code public.discount_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM public.discount_codes AS c
-    WHERE c.event_id = find_discount_code.event_id
-        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
-            = pg_catalog.lower(pg_catalog.lower(find_discount_code.code COLLATE "C") COLLATE "default")
-        AND c.deleted_at IS NULL
-    ORDER BY c.is_duplicate, c.id LIMIT 1;
+    SELECT c.* INTO v_code FROM oeventdb_internal.live_discount_code(find_discount_code.event_id, find_discount_code.code) AS c;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_discount_code('unknown');
     ELSIF v_code.used_for <> 'ticket' THEN
@@ -402,6 +442,14 @@ BEGIN
         WHEN 'OE105' THEN
             PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_id, refuse_sale.event_id);
         WHEN 'OE102' THEN
+            IF pg_catalog.now() >= v_ticket.sales_starts_at AND pg_catalog.now() < v_ticket.sales_ends_at THEN
+                PERFORM oeventdb_internal.fail(
+                    'OE102',
+                    pg_catalog.format('ticket %s cannot be sold at a price of %s', v_id, v_ticket.price),
+                    pg_catalog.jsonb_build_object('ticket_id', v_id, 'price', v_ticket.price::text),
+                    'Give the ticket a price of 0 or more.'
+                );
+            END IF;
             PERFORM oeventdb_internal.fail(
                 'OE102',
                 pg_catalog.format('ticket %s is not on sale now', v_id),
@@ -468,6 +516,8 @@ BEGIN
         CASE
             WHEN t.event_id IS DISTINCT FROM sell_ticket.event_id THEN 'OE105'
             WHEN NOT (t.sales_starts_at <= pg_catalog.now() AND pg_catalog.now() < t.sales_ends_at) THEN 'OE102'
+            -- old tickets may cost less than nothing, or NaN, which is greater than any number
+            WHEN t.type NOT IN ('free', 'donation') AND NOT (t.price >= 0 AND t.price < 'Infinity') THEN 'OE102'
             WHEN (sell_ticket.line).quantity < t.min_order OR (sell_ticket.line).quantity > t.max_order THEN 'OE103'
             WHEN COALESCE(t.is_hidden, true) AND NOT v_is_accessible THEN 'OE106'
             WHEN (t.type = 'donation') = ((sell_ticket.line).price IS NULL) THEN 'OE400'
@@ -704,11 +754,10 @@ REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) 
 -- <<<
 
 -- >>> db/procedures/selling/lock_discount_code.sql
--- A limited code is locked by whoever is about to use it, and looked at once more; a code without limit is only kept from getting one meanwhile.
+-- A limited code is locked by whoever is about to use it; a code without limit is only kept from getting one meanwhile.
 CREATE OR REPLACE FUNCTION oeventdb_internal.lock_discount_code(
-    discount_code_id bigint,
-    seats integer
-) RETURNS boolean
+    discount_code_id bigint
+) RETURNS public.discount_codes
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -721,15 +770,14 @@ BEGIN
         SELECT c.* INTO v_code FROM public.discount_codes AS c
         WHERE c.id = lock_discount_code.discount_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
         IF FOUND THEN
-            PERFORM oeventdb_internal.require_discount_use(v_code, lock_discount_code.seats);
-            RETURN true;
+            RETURN v_code;
         END IF;
         -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
         BEGIN
             PERFORM FROM public.discount_codes AS c
             WHERE c.id = lock_discount_code.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
             IF FOUND THEN
-                RETURN false;
+                RETURN NULL;
             END IF;
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
@@ -737,14 +785,14 @@ BEGIN
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id);
     END LOOP;
-    RETURN false;
+    RETURN NULL;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.lock_discount_code(bigint, integer) IS
-'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE203 or OE204 when it cannot be used for so many.';
+COMMENT ON FUNCTION oeventdb_internal.lock_discount_code(bigint) IS
+'Locks the code and returns it if its uses are counted; NULL for one without limit, or that is gone. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.lock_discount_code(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_discount_code(bigint) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/use_discount_code.sql
@@ -757,17 +805,22 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_code public.discount_codes;
 BEGIN
     LOOP
         UPDATE public.discount_codes AS c SET used_number = c.used_number + use_discount_code.seats
         WHERE c.id = use_discount_code.discount_code_id AND c.used_number + use_discount_code.seats <= c.tickets_number;
-        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_discount_code(use_discount_code.discount_code_id, use_discount_code.seats);
+        EXIT WHEN FOUND;
+        v_code := oeventdb_internal.lock_discount_code(use_discount_code.discount_code_id);
+        EXIT WHEN v_code.id IS NULL;
+        PERFORM oeventdb_internal.require_discount_use(v_code, use_discount_code.seats);
     END LOOP;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.use_discount_code(bigint, integer) IS
-'Takes seats uses of the code, or none and raises OE203.';
+'Takes seats uses of the code, or none and raises OE203, or OE204 outside its quantities.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.use_discount_code(bigint, integer) FROM PUBLIC;
 -- <<<
@@ -775,9 +828,8 @@ REVOKE ALL ON FUNCTION oeventdb_internal.use_discount_code(bigint, integer) FROM
 -- >>> db/procedures/selling/lock_access_code.sql
 -- A limited access code is locked as a discount code is.
 CREATE OR REPLACE FUNCTION oeventdb_internal.lock_access_code(
-    access_code_id bigint,
-    seats integer
-) RETURNS boolean
+    access_code_id bigint
+) RETURNS public.access_codes
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -790,15 +842,14 @@ BEGIN
         SELECT c.* INTO v_code FROM public.access_codes AS c
         WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
         IF FOUND THEN
-            PERFORM oeventdb_internal.require_access_use(v_code, lock_access_code.seats);
-            RETURN true;
+            RETURN v_code;
         END IF;
         -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
         BEGIN
             PERFORM FROM public.access_codes AS c
             WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NULL FOR SHARE;
             IF FOUND THEN
-                RETURN false;
+                RETURN NULL;
             END IF;
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
@@ -806,14 +857,14 @@ BEGIN
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id);
     END LOOP;
-    RETURN false;
+    RETURN NULL;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) IS
-'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE107 when it cannot be used for so many.';
+COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint) IS
+'Locks the code and returns it if its uses are counted; NULL for one without limit, or that is gone. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/use_access_code.sql
@@ -826,11 +877,16 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_code public.access_codes;
 BEGIN
     LOOP
         UPDATE public.access_codes AS c SET used_number = c.used_number + use_access_code.seats
         WHERE c.id = use_access_code.access_code_id AND c.used_number + use_access_code.seats <= c.tickets_number;
-        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_access_code(use_access_code.access_code_id, use_access_code.seats);
+        EXIT WHEN FOUND;
+        v_code := oeventdb_internal.lock_access_code(use_access_code.access_code_id);
+        EXIT WHEN v_code.id IS NULL;
+        PERFORM oeventdb_internal.require_access_use(v_code, use_access_code.seats);
     END LOOP;
 END
 $function$;
@@ -1041,7 +1097,8 @@ BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
         v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
-            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code
+            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code,
+            EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
             RETURN QUERY SELECT (oeventdb_internal.order_row(o)).* FROM public.orders AS o WHERE o.id = v_earlier;
@@ -1049,16 +1106,19 @@ BEGIN
         END IF;
     END IF;
 
+    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
+    IF place_order.discount_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_discount_code(c.id::bigint)
+        FROM oeventdb_internal.live_discount_code(place_order.event_id, place_order.discount_code) AS c;
+    END IF;
+    IF place_order.access_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_access_code(c.id::bigint)
+        FROM oeventdb_internal.live_access_code(place_order.event_id, place_order.access_code) AS c;
+    END IF;
+    -- under the locks: while they were waited for, a code may have been used, given back, changed or deleted
     v_priced := oeventdb_internal.price_order(
         place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
     );
-    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
-    IF v_priced.discount_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
-    END IF;
-    IF v_priced.access_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_access_code(v_priced.access_code_id, v_priced.access_seats);
-    END IF;
     -- a single seat is claimed by the trigger of ticket_holders; several only here, where no part of them is held while waiting for the rest
     IF v_priced.seats > 1 THEN
         v_priced.lines := oeventdb_internal.claim_lines(v_priced.lines, place_order.event_id);
@@ -1188,6 +1248,17 @@ DECLARE
 BEGIN
     IF v_order.status IN ('completed', 'cancelled', 'deleted') THEN
         PERFORM oeventdb_internal.refuse_order_state(complete_order.order_identifier, v_order.status);
+    END IF;
+
+    IF v_order.status = 'expired' THEN
+        -- the holders of an order that expired may have been deleted since: whoever pays gets every seat, or is refused
+        INSERT INTO public.ticket_holders (order_id, ticket_id, firstname, lastname, email, is_checked_in)
+        SELECT v_order.id, l.ticket_id, '', '', v_order.email, false
+        FROM public.orders_tickets AS l
+        CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity - (
+            SELECT pg_catalog.count(*) FROM public.ticket_holders AS h WHERE h.order_id = v_order.id AND h.ticket_id = l.ticket_id
+        ))
+        WHERE l.order_id = v_order.id AND l.price IS NOT NULL;
     END IF;
 
     BEGIN
@@ -1328,6 +1399,56 @@ COMMENT ON FUNCTION oeventdb.expire_orders(integer) IS
 expiring are skipped. Errors: OE400 batch NULL or less than 1.';
 
 REVOKE ALL ON FUNCTION oeventdb.expire_orders(integer) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/order_lines.sql
+-- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order: for whoever writes them.
+CREATE OR REPLACE FUNCTION oeventdb_internal.order_lines() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = 'force_generic_plan'
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
+AS $function$
+DECLARE
+    v_order_ids bigint[];
+    v_found record;
+BEGIN
+    IF TG_TABLE_NAME = 'orders' THEN
+        v_order_ids := ARRAY[NEW.id];
+    ELSE
+        v_order_ids := ARRAY[NEW.order_id, OLD.order_id];
+    END IF;
+    FOR v_found IN
+        SELECT
+            o.event_id,
+            pg_catalog.min(l.ticket_id) FILTER (WHERE t.event_id <> o.event_id) AS other_ticket_id,
+            o.currency IS NOT NULL AND o.amount IS DISTINCT FROM
+                COALESCE(pg_catalog.sum(l.quantity * (l.price - l.discount)), 0)::double precision AS is_unequal
+        FROM public.orders AS o
+        LEFT JOIN public.orders_tickets AS l ON l.order_id = o.id
+        LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
+        -- not there when the order is what is being deleted
+        WHERE o.id = ANY (v_order_ids)
+        GROUP BY o.id
+    LOOP
+        IF v_found.other_ticket_id IS NOT NULL AND TG_OP <> 'DELETE' THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
+        ELSIF v_found.is_unequal THEN
+            PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.order_lines() IS
+'Trigger of public.orders_tickets, after a line is written or deleted, and of public.orders, after amount, currency or event_id is changed.
+Raises OE105 for a ticket of another event, OE400 for an amount that is not the sum of the lines of an order with a currency.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.order_lines() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_history.sql
@@ -1493,6 +1614,14 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- in a trigger of others the depth is theirs, but the user is not
+    IF pg_catalog.pg_trigger_depth() > 1 AND current_user = (
+        SELECT pg_catalog.pg_get_userbyid(p.proowner) FROM pg_catalog.pg_proc AS p
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'oeventdb_internal' AND p.proname = 'order_code_uses'
+    ) THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'used_number of % is counted from the orders', TG_TABLE_NAME
         USING ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
               CONSTRAINT = TG_TABLE_NAME || '_used_number',
@@ -1536,6 +1665,25 @@ COMMENT ON FUNCTION oeventdb_internal.lock_ticket_holder(bigint) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.lock_ticket_holder(bigint) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/selling/check_in_undone.sql
+-- A holder who is not checked in has no time of check-in, whoever took it back.
+CREATE OR REPLACE FUNCTION oeventdb_internal.check_in_undone() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    NEW.checked_in_at := NULL;
+    RETURN NEW;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.check_in_undone() IS
+'Trigger of public.ticket_holders, before a row is written that is not checked in: clears checked_in_at.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.check_in_undone() FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/selling/check_in.sql
 -- A holder is let in once; the second try is told when the first was.
 CREATE OR REPLACE FUNCTION oeventdb.check_in(
@@ -1559,6 +1707,8 @@ DECLARE
 BEGIN
     IF check_in.at IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('at', 'is NULL');
+    ELSIF NOT pg_catalog.isfinite(check_in.at) THEN
+        PERFORM oeventdb_internal.refuse_argument('at', 'is no time');
     END IF;
     LOOP
         SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
@@ -1571,7 +1721,11 @@ BEGIN
         PERFORM oeventdb_internal.fail(
             'OE401',
             pg_catalog.format('ticket holder %s is checked in already', v_holder.id),
-            pg_catalog.jsonb_build_object('ticket_holder_id', v_holder.id, 'checked_in_at', v_holder.checked_in_at),
+            pg_catalog.jsonb_build_object('ticket_holder_id', v_holder.id, 'checked_in_at', COALESCE(
+                pg_catalog.to_jsonb(v_holder.checked_in_at),
+                -- who lets holders in by other means appends the time to a list
+                pg_catalog.to_jsonb(NULLIF(pg_catalog.btrim(pg_catalog.substring(v_holder.checkin_times, '[^,]*$')), ''))
+            )),
             'Look who came with this ticket before, or undo that check-in.'
         );
     END IF;
@@ -1658,11 +1812,13 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_used_number') THEN
         ALTER TABLE public.discount_codes ADD CONSTRAINT discount_codes_used_number
-            CHECK (used_number >= 0 AND used_number <= tickets_number) NOT VALID;
+            -- in old databases it may be negative
+            CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
     END IF;
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'access_codes_used_number') THEN
         ALTER TABLE public.access_codes ADD CONSTRAINT access_codes_used_number
-            CHECK (used_number >= 0 AND used_number <= tickets_number) NOT VALID;
+            -- in old databases it may be negative
+            CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
     END IF;
 END
 $$;
@@ -1701,9 +1857,11 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.orders'::regclass AND tgname = 'order_code_uses'
     ) THEN
-        LOCK TABLE public.orders, public.discount_codes, public.access_codes IN SHARE ROW EXCLUSIVE MODE;
+        LOCK TABLE public.orders, public.discount_codes, public.access_codes, public.orders_tickets, public.ticket_holders
+        IN SHARE ROW EXCLUSIVE MODE;
         CREATE TRIGGER order_code_uses
-            AFTER UPDATE OF status, discount_code_id, discount_seats, access_code_id, access_seats ON public.orders FOR EACH ROW
+            -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
+            AFTER UPDATE ON public.orders FOR EACH ROW
             -- spelled out: a condition is evaluated as the writer, who may call no function of ours; and column by column, or
             -- it would read otherwise after a dump and restore, and `oeventdb check` would name it
             WHEN (COALESCE(OLD.discount_seats, NEW.discount_seats, OLD.access_seats, NEW.access_seats) IS NOT NULL
@@ -1723,9 +1881,18 @@ BEGIN
             FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.order_code_uses();
         CREATE TRIGGER order_history AFTER INSERT ON public.orders
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_history();
-        CREATE TRIGGER order_history_update AFTER UPDATE OF status ON public.orders FOR EACH ROW
+        CREATE TRIGGER order_history_update AFTER UPDATE ON public.orders FOR EACH ROW
             WHEN (OLD.status IS DISTINCT FROM NEW.status)
             EXECUTE FUNCTION oeventdb_internal.order_history();
+        CREATE TRIGGER order_lines AFTER UPDATE ON public.orders FOR EACH ROW
+            WHEN (OLD.event_id <> NEW.event_id OR OLD.currency IS DISTINCT FROM NEW.currency
+                OR (NEW.currency IS NOT NULL AND OLD.amount IS DISTINCT FROM NEW.amount))
+            EXECUTE FUNCTION oeventdb_internal.order_lines();
+        CREATE TRIGGER order_lines AFTER INSERT OR UPDATE OR DELETE ON public.orders_tickets
+            FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_lines();
+        CREATE TRIGGER check_in_undone BEFORE INSERT OR UPDATE ON public.ticket_holders FOR EACH ROW
+            WHEN (NEW.checked_in_at IS NOT NULL AND NEW.is_checked_in IS NOT TRUE)
+            EXECUTE FUNCTION oeventdb_internal.check_in_undone();
         CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.discount_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
@@ -1733,13 +1900,13 @@ BEGIN
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
         CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.discount_codes FOR EACH ROW
-            WHEN (NEW.used_number <> OLD.used_number AND pg_catalog.pg_trigger_depth() = 0)
+            WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.discount_codes FOR EACH ROW
             WHEN (NEW.used_number <> 0)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.access_codes FOR EACH ROW
-            WHEN (NEW.used_number <> OLD.used_number AND pg_catalog.pg_trigger_depth() = 0)
+            WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.access_codes FOR EACH ROW
             WHEN (NEW.used_number <> 0)

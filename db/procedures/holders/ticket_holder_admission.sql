@@ -13,6 +13,7 @@ DECLARE
     v_is_same boolean := TG_OP = 'UPDATE' AND NEW.ticket_id IS NOT DISTINCT FROM OLD.ticket_id;
     v_is_known boolean := false;
     v_event_id bigint;
+    v_order_event_id bigint;
     v_status text;
     v_xmin xid;
 BEGIN
@@ -29,9 +30,9 @@ BEGIN
         AND (OLD.admission_no IS NOT NULL OR (OLD.ticket_id IS NOT NULL AND OLD.event_id IS NOT NULL))
     THEN
         -- not locked: who changes the order's state finds this holder and waits for it, so the two would wait for each other
-        SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = NEW.order_id;
+        SELECT o.status, o.event_id INTO v_status, v_order_event_id FROM public.orders AS o WHERE o.id = NEW.order_id;
     ELSE
-        SELECT o.status, o.xmin INTO v_status, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
+        SELECT o.status, o.event_id, o.xmin INTO v_status, v_order_event_id, v_xmin FROM public.orders AS o WHERE o.id = NEW.order_id;
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
             -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
             -- snapshot is older must fail, as it cannot see this holder
@@ -51,6 +52,12 @@ BEGIN
             PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, NEW.event_id::bigint);
         END IF;
         NEW.event_id := v_event_id;
+    END IF;
+    -- an old holder of another event's order goes on; no new one comes
+    IF NEW.ticket_id IS NOT NULL AND v_order_event_id <> NEW.event_id AND NOT (
+        v_is_same AND NEW.order_id IS NOT DISTINCT FROM OLD.order_id AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+    ) THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('order', NEW.order_id::bigint, NEW.event_id::bigint);
     END IF;
 
     IF v_is_known THEN
@@ -88,6 +95,6 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_holder_admission() IS
 'Trigger of public.ticket_holders: fills event_id from the ticket and admission_no with a free one; the number is given up without ticket or with a
-dead order. Raises OE404 no such ticket, OE105 event of another ticket, OE101 sold out.';
+dead order. Raises OE404 no such ticket, OE105 a ticket or an order of another event, OE101 sold out.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_holder_admission() FROM PUBLIC;

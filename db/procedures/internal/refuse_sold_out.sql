@@ -8,7 +8,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_available bigint := oeventdb_internal.count_free_admissions(refuse_sold_out.ticket_id);
+    -- of what is free, others may have so much in hand that the rest is too few
+    v_available bigint := LEAST(oeventdb_internal.count_free_admissions(refuse_sold_out.ticket_id), refuse_sold_out.requested - 1);
 BEGIN
     PERFORM oeventdb_internal.fail(
         'OE101',

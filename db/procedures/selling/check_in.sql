@@ -20,6 +20,8 @@ DECLARE
 BEGIN
     IF check_in.at IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('at', 'is NULL');
+    ELSIF NOT pg_catalog.isfinite(check_in.at) THEN
+        PERFORM oeventdb_internal.refuse_argument('at', 'is no time');
     END IF;
     LOOP
         SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
@@ -32,7 +34,11 @@ BEGIN
         PERFORM oeventdb_internal.fail(
             'OE401',
             pg_catalog.format('ticket holder %s is checked in already', v_holder.id),
-            pg_catalog.jsonb_build_object('ticket_holder_id', v_holder.id, 'checked_in_at', v_holder.checked_in_at),
+            pg_catalog.jsonb_build_object('ticket_holder_id', v_holder.id, 'checked_in_at', COALESCE(
+                pg_catalog.to_jsonb(v_holder.checked_in_at),
+                -- who lets holders in by other means appends the time to a list
+                pg_catalog.to_jsonb(NULLIF(pg_catalog.btrim(pg_catalog.substring(v_holder.checkin_times, '[^,]*$')), ''))
+            )),
             'Look who came with this ticket before, or undo that check-in.'
         );
     END IF;

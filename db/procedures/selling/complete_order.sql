@@ -18,6 +18,17 @@ BEGIN
         PERFORM oeventdb_internal.refuse_order_state(complete_order.order_identifier, v_order.status);
     END IF;
 
+    IF v_order.status = 'expired' THEN
+        -- the holders of an order that expired may have been deleted since: whoever pays gets every seat, or is refused
+        INSERT INTO public.ticket_holders (order_id, ticket_id, firstname, lastname, email, is_checked_in)
+        SELECT v_order.id, l.ticket_id, '', '', v_order.email, false
+        FROM public.orders_tickets AS l
+        CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity - (
+            SELECT pg_catalog.count(*) FROM public.ticket_holders AS h WHERE h.order_id = v_order.id AND h.ticket_id = l.ticket_id
+        ))
+        WHERE l.order_id = v_order.id AND l.price IS NOT NULL;
+    END IF;
+
     BEGIN
         UPDATE public.orders AS o SET
             status = 'completed', completed_at = pg_catalog.now(),

@@ -11,12 +11,7 @@ AS $function$
 DECLARE
     v_code public.access_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM public.access_codes AS c
-    WHERE c.event_id = find_access_code.event_id
-        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
-            = pg_catalog.lower(pg_catalog.lower(find_access_code.code COLLATE "C") COLLATE "default")
-        AND c.deleted_at IS NULL
-    ORDER BY c.id LIMIT 1;
+    SELECT c.* INTO v_code FROM oeventdb_internal.live_access_code(find_access_code.event_id, find_access_code.code) AS c;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_access_code('unknown');
     ELSIF v_code.is_active IS NOT TRUE THEN

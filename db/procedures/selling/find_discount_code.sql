@@ -11,12 +11,7 @@ AS $function$
 DECLARE
     v_code public.discount_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM public.discount_codes AS c
-    WHERE c.event_id = find_discount_code.event_id
-        AND pg_catalog.lower(pg_catalog.lower(c.code COLLATE "C") COLLATE "default")
-            = pg_catalog.lower(pg_catalog.lower(find_discount_code.code COLLATE "C") COLLATE "default")
-        AND c.deleted_at IS NULL
-    ORDER BY c.is_duplicate, c.id LIMIT 1;
+    SELECT c.* INTO v_code FROM oeventdb_internal.live_discount_code(find_discount_code.event_id, find_discount_code.code) AS c;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_discount_code('unknown');
     ELSIF v_code.used_for <> 'ticket' THEN

@@ -1,8 +1,7 @@
 -- A limited access code is locked as a discount code is.
 CREATE OR REPLACE FUNCTION oeventdb_internal.lock_access_code(
-    access_code_id bigint,
-    seats integer
-) RETURNS boolean
+    access_code_id bigint
+) RETURNS public.access_codes
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -15,15 +14,14 @@ BEGIN
         SELECT c.* INTO v_code FROM public.access_codes AS c
         WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NOT NULL FOR NO KEY UPDATE;
         IF FOUND THEN
-            PERFORM oeventdb_internal.require_access_use(v_code, lock_access_code.seats);
-            RETURN true;
+            RETURN v_code;
         END IF;
         -- the lock is undone where it had to be waited for and there is a limit now: two who both kept it could not both write the row
         BEGIN
             PERFORM FROM public.access_codes AS c
             WHERE c.id = lock_access_code.access_code_id AND c.tickets_number IS NULL FOR SHARE;
             IF FOUND THEN
-                RETURN false;
+                RETURN NULL;
             END IF;
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
@@ -31,11 +29,11 @@ BEGIN
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id);
     END LOOP;
-    RETURN false;
+    RETURN NULL;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) IS
-'Locks the code for seats uses and tells whether they are counted: not without limit. Raises OE107 when it cannot be used for so many.';
+COMMENT ON FUNCTION oeventdb_internal.lock_access_code(bigint) IS
+'Locks the code and returns it if its uses are counted; NULL for one without limit, or that is gone. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_access_code(bigint) FROM PUBLIC;

@@ -26,7 +26,8 @@ BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
         v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
-            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code
+            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code,
+            EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
             RETURN QUERY SELECT (oeventdb_internal.order_row(o)).* FROM public.orders AS o WHERE o.id = v_earlier;
@@ -34,16 +35,19 @@ BEGIN
         END IF;
     END IF;
 
+    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
+    IF place_order.discount_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_discount_code(c.id::bigint)
+        FROM oeventdb_internal.live_discount_code(place_order.event_id, place_order.discount_code) AS c;
+    END IF;
+    IF place_order.access_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_access_code(c.id::bigint)
+        FROM oeventdb_internal.live_access_code(place_order.event_id, place_order.access_code) AS c;
+    END IF;
+    -- under the locks: while they were waited for, a code may have been used, given back, changed or deleted
     v_priced := oeventdb_internal.price_order(
         place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
     );
-    -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
-    IF v_priced.discount_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_discount_code(v_priced.discount_code_id, v_priced.discount_seats);
-    END IF;
-    IF v_priced.access_code_id IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_access_code(v_priced.access_code_id, v_priced.access_seats);
-    END IF;
     -- a single seat is claimed by the trigger of ticket_holders; several only here, where no part of them is held while waiting for the rest
     IF v_priced.seats > 1 THEN
         v_priced.lines := oeventdb_internal.claim_lines(v_priced.lines, place_order.event_id);

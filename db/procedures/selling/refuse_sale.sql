@@ -17,6 +17,14 @@ BEGIN
         WHEN 'OE105' THEN
             PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_id, refuse_sale.event_id);
         WHEN 'OE102' THEN
+            IF pg_catalog.now() >= v_ticket.sales_starts_at AND pg_catalog.now() < v_ticket.sales_ends_at THEN
+                PERFORM oeventdb_internal.fail(
+                    'OE102',
+                    pg_catalog.format('ticket %s cannot be sold at a price of %s', v_id, v_ticket.price),
+                    pg_catalog.jsonb_build_object('ticket_id', v_id, 'price', v_ticket.price::text),
+                    'Give the ticket a price of 0 or more.'
+                );
+            END IF;
             PERFORM oeventdb_internal.fail(
                 'OE102',
                 pg_catalog.format('ticket %s is not on sale now', v_id),

@@ -23,6 +23,8 @@ BEGIN
         CASE
             WHEN t.event_id IS DISTINCT FROM sell_ticket.event_id THEN 'OE105'
             WHEN NOT (t.sales_starts_at <= pg_catalog.now() AND pg_catalog.now() < t.sales_ends_at) THEN 'OE102'
+            -- old tickets may cost less than nothing, or NaN, which is greater than any number
+            WHEN t.type NOT IN ('free', 'donation') AND NOT (t.price >= 0 AND t.price < 'Infinity') THEN 'OE102'
             WHEN (sell_ticket.line).quantity < t.min_order OR (sell_ticket.line).quantity > t.max_order THEN 'OE103'
             WHEN COALESCE(t.is_hidden, true) AND NOT v_is_accessible THEN 'OE106'
             WHEN (t.type = 'donation') = ((sell_ticket.line).price IS NULL) THEN 'OE400'

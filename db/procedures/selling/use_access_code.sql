@@ -7,11 +7,16 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_code public.access_codes;
 BEGIN
     LOOP
         UPDATE public.access_codes AS c SET used_number = c.used_number + use_access_code.seats
         WHERE c.id = use_access_code.access_code_id AND c.used_number + use_access_code.seats <= c.tickets_number;
-        EXIT WHEN FOUND OR NOT oeventdb_internal.lock_access_code(use_access_code.access_code_id, use_access_code.seats);
+        EXIT WHEN FOUND;
+        v_code := oeventdb_internal.lock_access_code(use_access_code.access_code_id);
+        EXIT WHEN v_code.id IS NULL;
+        PERFORM oeventdb_internal.require_access_use(v_code, use_access_code.seats);
     END LOOP;
 END
 $function$;

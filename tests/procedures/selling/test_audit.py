@@ -66,6 +66,35 @@ def test_the_rule_finds_what_breaks_it(careless: psycopg.Connection, name: str) 
     assert _found(careless, name) == [shop.value(KEYS[name].format(**names))]
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("admission_unaccounted", "UPDATE ticket_holders SET admission_no = 77 WHERE id = {holder}"),
+        (
+            "admission_unaccounted",
+            """
+            UPDATE oeventdb_internal.free_admissions AS f SET admission_no = h.admission_no
+            FROM ticket_holders AS h WHERE h.id = {holder} AND f.ticket_id = h.ticket_id AND f.admission_no =
+                (SELECT max(g.admission_no) FROM oeventdb_internal.free_admissions AS g WHERE g.ticket_id = {ticket})
+            """,
+        ),
+        ("order_amount", "DELETE FROM orders_tickets WHERE order_id = {order}"),
+        ("order_amount", "UPDATE orders_tickets SET price = NULL WHERE order_id = {order}"),
+        ("holder_order_missing", "UPDATE ticket_holders SET order_id = 999999999 WHERE id = {holder}"),
+    ],
+)
+def test_the_rule_finds_other_faults_as_well(careless: psycopg.Connection, name: str, fault: str) -> None:
+    shop = Shop(careless)
+    ticket = shop.ticket()
+    order = shop.place(line(ticket))
+    assert _found(careless, name) == []
+    careless.execute("SET LOCAL session_replication_role = replica")
+    (holder,) = shop.holders(order)
+    careless.execute(fault.format(order=order.id, ticket=ticket, holder=holder).encode())
+    found = {"admission_unaccounted": ticket, "order_amount": order.id, "holder_order_missing": holder}
+    assert _found(careless, name) == [str(found[name])]
+
+
 @pytest.mark.parametrize("name", AUDITED)
 def test_the_rule_reads_a_legacy_database(legacy: str, name: str) -> None:
     with psycopg.connect(legacy) as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oeventdb import AlreadyCheckedIn, InvalidArgument, NotFound, OrderState
+from oeventdb import AlreadyCheckedIn, InvalidArgument, NotFound, OrderState, translated
 from tests.procedures.selling.shop import Shop, line
 from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
 
@@ -124,3 +124,24 @@ def test_a_holder_who_moves_to_another_order_is_judged_by_that_one(stage: Stage,
     stage.blocked(door, waiting, by=office)
     office.commit()
     assert outcome(waiting) == "OE301"
+
+
+def test_a_check_in_that_the_legacy_application_takes_back_is_forgotten(shop: Shop, refused: Refusal) -> None:
+    """It writes is_checked_in and a list of times, and knows no checked_in_at."""
+    (holder,) = shop.holders(shop.place(line(shop.ticket())))
+    shop.client.check_in(ticket_holder_id=holder, at=NOON)
+    shop.connection.execute("UPDATE ticket_holders SET is_checked_in = false WHERE id = %s", [holder])
+    assert shop.value("SELECT checked_in_at FROM ticket_holders WHERE id = %s", holder) is None
+    shop.connection.execute(
+        "UPDATE ticket_holders SET is_checked_in = true, checkin_times = checkin_times || ', 2026-06-01 13:00:00+00'"
+        " WHERE id = %s",
+        [holder],
+    )
+    with refused(shop.connection, AlreadyCheckedIn, checked_in_at="2026-06-01 13:00:00+00"):
+        shop.client.check_in(ticket_holder_id=holder)
+
+
+def test_a_time_without_end_is_none(shop: Shop, refused: Refusal) -> None:
+    (holder,) = shop.holders(shop.place(line(shop.ticket())))
+    with refused(shop.connection, InvalidArgument, argument="at"), translated():
+        shop.connection.execute("SELECT FROM oeventdb.check_in(%s, 'infinity')", [holder])

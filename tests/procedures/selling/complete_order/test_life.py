@@ -262,3 +262,40 @@ def test_a_code_that_is_deleted_leaves_the_order(shop: Shop) -> None:
     paid = shop.client.complete_order(order_identifier=str(order.identifier))
     assert (paid.amount, paid.discount_code_id) == (order.amount, None)
     assert broken(shop.connection) == []
+
+
+@pytest.mark.parametrize("deleted", [1, 2])
+def test_a_payment_makes_the_holders_again_that_were_deleted_meanwhile(shop: Shop, deleted: int) -> None:
+    """The legacy application deletes the attendees of an order that expires."""
+    ticket = shop.ticket(quantity=2)
+    order = shop.expired(line(ticket, 2))
+    shop.connection.execute("DELETE FROM ticket_holders WHERE id = ANY (%s)", [shop.holders(order)[:deleted]])
+    shop.client.complete_order(order_identifier=order.identifier)
+    assert shop.held(ticket) == len(shop.holders(order)) == 2
+
+
+def test_a_payment_for_deleted_holders_is_refused_when_their_seats_are_sold(
+    shop: Shop, refused: Refusal
+) -> None:
+    ticket = shop.ticket(quantity=2)
+    order = shop.expired(line(ticket, 2))
+    shop.connection.execute("DELETE FROM ticket_holders WHERE order_id = %s", [order.id])
+    shop.place(line(ticket))
+    with refused(shop.connection, OrderExpired):
+        shop.client.complete_order(order_identifier=order.identifier)
+    assert shop.holders(order) == []
+
+
+def test_a_state_that_a_trigger_of_others_writes_counts_as_well(shop: Shop) -> None:
+    ticket = shop.ticket()
+    code = shop.discount(ticket, tickets_number=5, max_quantity=None)
+    order = shop.place(line(ticket), discount_code=code)
+    shop.connection.execute(
+        "CREATE FUNCTION pg_temp.cancelled_by_note() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN NEW.status := 'cancelled'; RETURN NEW; END$$;"
+        " CREATE TRIGGER cancelled_by_note BEFORE UPDATE OF cancel_note ON orders"
+        " FOR EACH ROW EXECUTE FUNCTION pg_temp.cancelled_by_note()"
+    )
+    shop.connection.execute("UPDATE orders SET cancel_note = 'ill' WHERE id = %s", [order.id])
+    assert (shop.held(ticket), shop.uses(code)) == (0, 0)
+    assert shop.history(order)[-1] == ("pending", "cancelled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,7 @@ def test_lines_written_otherwise_are_the_same_request(shop: Shop) -> None:
         {"discount_code": "code"},
         {"access_code": "door"},
         {"event_id": "other"},
+        {"hold": "other"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -67,6 +69,7 @@ def test_another_request_is_refused(shop: Shop, refused: Refusal, change: dict[s
         "discount_code": code,
         "access_code": door,
         "event_id": Shop(shop.connection).event,
+        "hold": timedelta(hours=1),
     }
     with refused(shop.connection, IdempotencyConflict, idempotency_key="a", order_id=order.id):
         shop.place(line(ticket), idempotency_key="a", **{name: other[name] for name in change})

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.procedures.selling.shop import Shop, line
+from oeventdb import NotOnSale
+from tests.procedures.selling.shop import EMAIL, Shop, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.procedures.conftest import Refusal
 
 COINS = {"USD": 2, "EUR": 2, "JPY": 0, "KRW": 0, "KWD": 3, "TND": 3, "XXX": 2}
 
@@ -150,3 +153,14 @@ def test_a_quote_writes_and_holds_nothing(shop: Shop) -> None:
 def test_an_old_price_of_nothing_is_none(shop: Shop) -> None:
     order = shop.place(line(shop.ticket(price=None)))
     assert (order.amount, order.status) == (Decimal(0), "completed")
+
+
+@pytest.mark.parametrize("price", ["-0.01", "NaN", "Infinity"])
+@pytest.mark.parametrize("way", ["place_order", "quote_order"])
+def test_a_price_that_is_none_is_not_sold(shop: Shop, refused: Refusal, price: str, way: str) -> None:
+    ticket = shop.ticket(price=price)
+    order: dict[str, Any] = {"event_id": shop.event, "lines": [line(ticket)]}
+    if way == "place_order":
+        order["email"] = EMAIL
+    with refused(shop.connection, NotOnSale, ticket_id=ticket):
+        getattr(shop.client, way)(**order)

@@ -95,3 +95,22 @@ def test_the_number_of_uses_is_not_written(
         f"UPDATE {table} SET used_number = used_number, is_active = false WHERE id = %s", [code]
     )
     assert shop.uses(text, table) == before
+
+
+@kinds
+def test_nor_by_a_trigger_of_others(shop: Shop, refused: Refusal, kind: str) -> None:
+    table, refusal = CODES[kind]
+    code, text = _code(shop, kind, 5, used=2)
+    shop.connection.execute(
+        "CREATE ROLE writer_of_codes;"
+        f" GRANT SELECT, UPDATE ON {table} TO writer_of_codes;"
+        " SET ROLE writer_of_codes;"
+        " CREATE TEMP TABLE bait (id bigint);"
+        " CREATE FUNCTION pg_temp.bite() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$BEGIN UPDATE public.{table} SET used_number = 0 WHERE id = NEW.id; RETURN NEW; END$$;"
+        " CREATE TRIGGER bite BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION pg_temp.bite()"
+    )
+    with refused(shop.connection, refusal):
+        shop.connection.execute("INSERT INTO bait VALUES (%s)", [code])
+    shop.connection.execute("RESET ROLE")
+    assert shop.uses(text, table) == 2

@@ -1,0 +1,101 @@
+"""The lines of an order are of its event, and add up to what it costs, whoever writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oeventdb import InvalidArgument, WrongEvent, translated
+from tests import samples
+from tests.procedures.selling.shop import Shop, broken, line
+
+if TYPE_CHECKING:
+    from tests.procedures.conftest import Refusal
+
+
+def _names(shop: Shop) -> dict[str, Any]:
+    ticket, other = shop.ticket(), shop.ticket()
+    order = shop.place(line(ticket, 2))
+    abroad = samples.event(shop.connection)
+    return {
+        "order": order.id,
+        "legacy": samples.insert(shop.connection, "orders", event_id=shop.event),
+        "ticket": ticket,
+        "other": other,
+        "abroad": abroad,
+        "foreign": samples.ticket(shop.connection, abroad),
+        "holder": shop.holders(order)[0],
+    }
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "UPDATE orders SET amount = 0.01 WHERE id = %(order)s",
+        "UPDATE orders SET amount = NULL WHERE id = %(order)s",
+        "UPDATE orders SET currency = 'EUR' WHERE id = %(legacy)s",
+        "UPDATE orders_tickets SET price = 1 WHERE order_id = %(order)s",
+        "UPDATE orders_tickets SET price = NULL WHERE order_id = %(order)s",
+        "UPDATE orders_tickets SET quantity = 1 WHERE order_id = %(order)s",
+        "UPDATE orders_tickets SET order_id = %(legacy)s WHERE order_id = %(order)s",
+        "DELETE FROM orders_tickets WHERE order_id = %(order)s",
+        "INSERT INTO orders_tickets (order_id, ticket_id, quantity, price, discount) VALUES (%(order)s, %(other)s, 1, 1, 0)",
+    ],
+)
+def test_an_amount_is_the_sum_of_the_lines(shop: Shop, refused: Refusal, write: str) -> None:
+    names = _names(shop)
+    shop.connection.execute("UPDATE orders SET amount = 7 WHERE id = %(legacy)s", names)
+    with refused(shop.connection, InvalidArgument, argument="amount"), translated():
+        shop.connection.execute(write.encode(), names)
+    assert broken(shop.connection) == []
+
+
+@pytest.mark.parametrize(
+    ("write", "detail"),
+    [
+        (
+            "INSERT INTO orders_tickets (order_id, ticket_id, quantity) VALUES (%(legacy)s, %(foreign)s, 1)",
+            "foreign",
+        ),
+        ("UPDATE orders SET event_id = %(abroad)s WHERE id = %(order)s", "ticket"),
+        (
+            "INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id) VALUES ('a', 'b', %(foreign)s, %(order)s)",
+            "order",
+        ),
+        (
+            "UPDATE ticket_holders SET ticket_id = %(foreign)s, event_id = %(abroad)s WHERE id = %(holder)s",
+            "order",
+        ),
+    ],
+)
+def test_an_order_is_of_one_event(shop: Shop, refused: Refusal, write: str, detail: str) -> None:
+    names = _names(shop)
+    with refused(shop.connection, WrongEvent, id=names[detail]), translated():
+        shop.connection.execute(write.encode(), names)
+
+
+def test_what_adds_up_may_be_written(shop: Shop) -> None:
+    names = _names(shop)
+    shop.connection.execute(
+        "WITH lines AS (UPDATE orders_tickets SET price = 15 WHERE order_id = %(order)s)"
+        " UPDATE orders SET amount = 30 WHERE id = %(order)s",
+        names,
+    )
+    shop.connection.execute("INSERT INTO orders_tickets VALUES (%(legacy)s, %(other)s, 3)", names)
+    shop.connection.execute("UPDATE orders SET amount = 12.34 WHERE id = %(legacy)s", names)
+    shop.connection.execute("DELETE FROM orders WHERE id IN (%(order)s, %(legacy)s)", names)
+    assert broken(shop.connection) == []
+
+
+def test_an_old_holder_of_another_events_order_goes_on(shop: Shop) -> None:
+    names = _names(shop)
+    shop.connection.execute("SET session_replication_role = replica")
+    shop.connection.execute("UPDATE orders SET event_id = %(abroad)s WHERE id = %(order)s", names)
+    shop.connection.execute("RESET session_replication_role")
+    shop.connection.execute("UPDATE ticket_holders SET firstname = 'Ada' WHERE id = %(holder)s", names)
+    for status in ("cancelled", "completed"):
+        shop.connection.execute(
+            "UPDATE orders SET status = %(status)s WHERE id = %(order)s", names | {"status": status}
+        )
+    assert shop.held(names["ticket"]) == 2
