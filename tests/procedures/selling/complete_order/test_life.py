@@ -270,7 +270,7 @@ def test_a_payment_makes_the_holders_again_that_were_deleted_meanwhile(shop: Sho
     ticket = shop.ticket(quantity=2)
     order = shop.expired(line(ticket, 2))
     shop.connection.execute("DELETE FROM ticket_holders WHERE id = ANY (%s)", [shop.holders(order)[:deleted]])
-    shop.client.complete_order(order_identifier=order.identifier)
+    shop.client.complete_order(order_identifier=str(order.identifier))
     assert shop.held(ticket) == len(shop.holders(order)) == 2
 
 
@@ -282,7 +282,7 @@ def test_a_payment_for_deleted_holders_is_refused_when_their_seats_are_sold(
     shop.connection.execute("DELETE FROM ticket_holders WHERE order_id = %s", [order.id])
     shop.place(line(ticket))
     with refused(shop.connection, OrderExpired):
-        shop.client.complete_order(order_identifier=order.identifier)
+        shop.client.complete_order(order_identifier=str(order.identifier))
     assert shop.holders(order) == []
 
 
