@@ -30,7 +30,7 @@ DROP TRIGGER order_history ON public.orders;
 
 DROP TRIGGER order_history_update ON public.orders;
 
-DROP TRIGGER order_lines ON public.orders;
+DROP TRIGGER order_amount ON public.orders;
 
 DROP TRIGGER order_lines ON public.orders_tickets;
 
@@ -91,8 +91,16 @@ DROP FUNCTION oeventdb_internal.order_history_kept();
 DROP FUNCTION oeventdb_internal.order_history();
 -- <<<
 
+-- >>> db/procedures/selling/order_amount.sql
+DROP FUNCTION oeventdb_internal.order_amount();
+-- <<<
+
 -- >>> db/procedures/selling/order_lines.sql
 DROP FUNCTION oeventdb_internal.order_lines();
+-- <<<
+
+-- >>> db/procedures/selling/require_order_lines.sql
+DROP FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean);
 -- <<<
 
 -- >>> db/procedures/selling/expire_orders.sql

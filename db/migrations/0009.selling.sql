@@ -1401,26 +1401,22 @@ expiring are skipped. Errors: OE400 batch NULL or less than 1.';
 REVOKE ALL ON FUNCTION oeventdb.expire_orders(integer) FROM PUBLIC;
 -- <<<
 
--- >>> db/procedures/selling/order_lines.sql
--- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order: for whoever writes them.
-CREATE OR REPLACE FUNCTION oeventdb_internal.order_lines() RETURNS trigger
+-- >>> db/procedures/selling/require_order_lines.sql
+-- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_order_lines(
+    order_ids bigint[],
+    is_deletion boolean
+) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
-SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = 'force_generic_plan'
 -- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
 SET enable_seqscan = off
 AS $function$
 DECLARE
-    v_order_ids bigint[];
     v_found record;
 BEGIN
-    IF TG_TABLE_NAME = 'orders' THEN
-        v_order_ids := ARRAY[NEW.id];
-    ELSE
-        v_order_ids := ARRAY[NEW.order_id, OLD.order_id];
-    END IF;
     FOR v_found IN
         SELECT
             o.event_id,
@@ -1431,24 +1427,63 @@ BEGIN
         LEFT JOIN public.orders_tickets AS l ON l.order_id = o.id
         LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
         -- not there when the order is what is being deleted
-        WHERE o.id = ANY (v_order_ids)
+        WHERE o.id = ANY (require_order_lines.order_ids)
         GROUP BY o.id
     LOOP
-        IF v_found.other_ticket_id IS NOT NULL AND TG_OP <> 'DELETE' THEN
+        IF v_found.other_ticket_id IS NOT NULL AND NOT require_order_lines.is_deletion THEN
             PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
         ELSIF v_found.is_unequal THEN
             PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
         END IF;
     END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) IS
+'Raises OE105 for an order with a ticket of another event, unless lines are being deleted; OE400 for an amount that is not the sum of the lines,
+where the order has a currency.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/order_lines.sql
+-- Whoever writes or deletes a line: the order stays one of one event, and its amount the sum of its lines.
+CREATE OR REPLACE FUNCTION oeventdb_internal.order_lines() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.order_id, OLD.order_id], TG_OP = 'DELETE');
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_lines() IS
-'Trigger of public.orders_tickets, after a line is written or deleted, and of public.orders, after amount, currency or event_id is changed.
-Raises OE105 for a ticket of another event, OE400 for an amount that is not the sum of the lines of an order with a currency.';
+'Trigger of public.orders_tickets, after a line is written or deleted. Raises OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_lines() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/order_amount.sql
+-- Whoever changes what an order costs, or its event: it stays one of one event, and its amount the sum of its lines.
+CREATE OR REPLACE FUNCTION oeventdb_internal.order_amount() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 and OE400 as require_order_lines does.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_history.sql
@@ -1884,10 +1919,10 @@ BEGIN
         CREATE TRIGGER order_history_update AFTER UPDATE ON public.orders FOR EACH ROW
             WHEN (OLD.status IS DISTINCT FROM NEW.status)
             EXECUTE FUNCTION oeventdb_internal.order_history();
-        CREATE TRIGGER order_lines AFTER UPDATE ON public.orders FOR EACH ROW
+        CREATE TRIGGER order_amount AFTER UPDATE ON public.orders FOR EACH ROW
             WHEN (OLD.event_id <> NEW.event_id OR OLD.currency IS DISTINCT FROM NEW.currency
                 OR (NEW.currency IS NOT NULL AND OLD.amount IS DISTINCT FROM NEW.amount))
-            EXECUTE FUNCTION oeventdb_internal.order_lines();
+            EXECUTE FUNCTION oeventdb_internal.order_amount();
         CREATE TRIGGER order_lines AFTER INSERT OR UPDATE OR DELETE ON public.orders_tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_lines();
         CREATE TRIGGER check_in_undone BEFORE INSERT OR UPDATE ON public.ticket_holders FOR EACH ROW

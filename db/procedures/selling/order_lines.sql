@@ -1,47 +1,17 @@
--- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order: for whoever writes them.
+-- Whoever writes or deletes a line: the order stays one of one event, and its amount the sum of its lines.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_lines() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = 'force_generic_plan'
--- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
-SET enable_seqscan = off
 AS $function$
-DECLARE
-    v_order_ids bigint[];
-    v_found record;
 BEGIN
-    IF TG_TABLE_NAME = 'orders' THEN
-        v_order_ids := ARRAY[NEW.id];
-    ELSE
-        v_order_ids := ARRAY[NEW.order_id, OLD.order_id];
-    END IF;
-    FOR v_found IN
-        SELECT
-            o.event_id,
-            pg_catalog.min(l.ticket_id) FILTER (WHERE t.event_id <> o.event_id) AS other_ticket_id,
-            o.currency IS NOT NULL AND o.amount IS DISTINCT FROM
-                COALESCE(pg_catalog.sum(l.quantity * (l.price - l.discount)), 0)::double precision AS is_unequal
-        FROM public.orders AS o
-        LEFT JOIN public.orders_tickets AS l ON l.order_id = o.id
-        LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
-        -- not there when the order is what is being deleted
-        WHERE o.id = ANY (v_order_ids)
-        GROUP BY o.id
-    LOOP
-        IF v_found.other_ticket_id IS NOT NULL AND TG_OP <> 'DELETE' THEN
-            PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
-        ELSIF v_found.is_unequal THEN
-            PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
-        END IF;
-    END LOOP;
+    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.order_id, OLD.order_id], TG_OP = 'DELETE');
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_lines() IS
-'Trigger of public.orders_tickets, after a line is written or deleted, and of public.orders, after amount, currency or event_id is changed.
-Raises OE105 for a ticket of another event, OE400 for an amount that is not the sum of the lines of an order with a currency.';
+'Trigger of public.orders_tickets, after a line is written or deleted. Raises OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_lines() FROM PUBLIC;

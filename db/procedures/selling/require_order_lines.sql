@@ -1,0 +1,42 @@
+-- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order.
+CREATE OR REPLACE FUNCTION oeventdb_internal.require_order_lines(
+    order_ids bigint[],
+    is_deletion boolean
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = 'force_generic_plan'
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
+AS $function$
+DECLARE
+    v_found record;
+BEGIN
+    FOR v_found IN
+        SELECT
+            o.event_id,
+            pg_catalog.min(l.ticket_id) FILTER (WHERE t.event_id <> o.event_id) AS other_ticket_id,
+            o.currency IS NOT NULL AND o.amount IS DISTINCT FROM
+                COALESCE(pg_catalog.sum(l.quantity * (l.price - l.discount)), 0)::double precision AS is_unequal
+        FROM public.orders AS o
+        LEFT JOIN public.orders_tickets AS l ON l.order_id = o.id
+        LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
+        -- not there when the order is what is being deleted
+        WHERE o.id = ANY (require_order_lines.order_ids)
+        GROUP BY o.id
+    LOOP
+        IF v_found.other_ticket_id IS NOT NULL AND NOT require_order_lines.is_deletion THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
+        ELSIF v_found.is_unequal THEN
+            PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
+        END IF;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) IS
+'Raises OE105 for an order with a ticket of another event, unless lines are being deleted; OE400 for an amount that is not the sum of the lines,
+where the order has a currency.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) FROM PUBLIC;
