@@ -155,6 +155,6 @@ DROP INDEX public.events_identifier;
 
 DROP INDEX public.events_discount_code;
 
-ALTER TABLE public.discount_codes DROP COLUMN deleted_at, DROP COLUMN is_duplicate;
+ALTER TABLE public.discount_codes DROP COLUMN deleted_at, DROP COLUMN is_duplicate, DROP COLUMN is_legacy;
 
 ALTER TABLE public.access_codes DROP COLUMN deleted_at;

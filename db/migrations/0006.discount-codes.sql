@@ -4,7 +4,11 @@
 
 ALTER TABLE public.discount_codes
     ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
-    ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false;
+    ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS is_legacy boolean NOT NULL DEFAULT false;
+
+COMMENT ON COLUMN public.discount_codes.is_legacy IS
+'From before its definition had rules, and breaks one. It stays usable until its text, type, value, quantities or dates change.';
 
 COMMENT ON COLUMN public.discount_codes.is_duplicate IS
 'From before codes were unique in their event: an older live code reads the same. It stays usable until its text changes.';
@@ -355,21 +359,46 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
     ON public.discount_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"))
     WHERE deleted_at IS NULL AND NOT is_duplicate;
 
--- Old codes may break these; new ones, and old ones that are written again, may not.
+-- Old codes may break these, as long as nobody changes what breaks them: whoever switches one off or uses it writes the row, too.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_value') THEN
         ALTER TABLE public.discount_codes
-            ADD CONSTRAINT discount_codes_type CHECK (type::text IN ('amount', 'percent')) NOT VALID,
-            ADD CONSTRAINT discount_codes_used_for CHECK (used_for::text IN ('ticket', 'event')) NOT VALID,
-            ADD CONSTRAINT discount_codes_code CHECK (code COLLATE "C" ~ E'[^ \\t\\n\\r\\f\\v]') NOT VALID,
+            ADD CONSTRAINT discount_codes_type CHECK (is_legacy OR type::text IN ('amount', 'percent')) NOT VALID,
+            ADD CONSTRAINT discount_codes_used_for CHECK (is_legacy OR used_for::text IN ('ticket', 'event')) NOT VALID,
+            ADD CONSTRAINT discount_codes_code CHECK (is_legacy OR code COLLATE "C" ~ E'[^ \\t\\n\\r\\f\\v]') NOT VALID,
             ADD CONSTRAINT discount_codes_value
-                CHECK (value >= 0 AND value < 'Infinity' AND (type <> 'percent' OR value <= 100)) NOT VALID,
-            ADD CONSTRAINT discount_codes_max_quantity CHECK (max_quantity >= 0) NOT VALID,
-            ADD CONSTRAINT discount_codes_min_quantity CHECK (min_quantity >= 0 AND min_quantity <= max_quantity) NOT VALID,
+                CHECK (is_legacy OR (value >= 0 AND value < 'Infinity' AND (type <> 'percent' OR value <= 100))) NOT VALID,
+            ADD CONSTRAINT discount_codes_max_quantity CHECK (is_legacy OR max_quantity >= 0) NOT VALID,
+            ADD CONSTRAINT discount_codes_min_quantity
+                CHECK (is_legacy OR (min_quantity >= 0 AND min_quantity <= max_quantity)) NOT VALID,
             ADD CONSTRAINT discount_codes_tickets_number
-                CHECK (tickets_number >= 0 AND tickets_number >= max_quantity) NOT VALID,
-            ADD CONSTRAINT discount_codes_valid_till CHECK (valid_from < valid_till) NOT VALID;
+                CHECK (is_legacy OR (tickets_number >= 0 AND tickets_number >= max_quantity)) NOT VALID,
+            ADD CONSTRAINT discount_codes_valid_till CHECK (is_legacy OR valid_from < valid_till) NOT VALID;
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS g
+        WHERE g.tgrelid = 'public.discount_codes'::pg_catalog.regclass AND g.tgname = 'discount_code_definition'
+    ) THEN
+        EXECUTE (
+            -- by the constraints themselves: the rules stand there
+            SELECT 'UPDATE public.discount_codes SET is_legacy = true WHERE NOT is_legacy AND NOT ('
+                || pg_catalog.string_agg(
+                    pg_catalog.format('COALESCE(%s, true)', pg_catalog.pg_get_expr(c.conbin, c.conrelid)), ' AND '
+                ) || ')'
+            FROM pg_catalog.pg_constraint AS c
+            WHERE c.conrelid = 'public.discount_codes'::pg_catalog.regclass AND c.contype = 'c'
+                AND c.conname IN (
+                    'discount_codes_type', 'discount_codes_used_for', 'discount_codes_code', 'discount_codes_value',
+                    'discount_codes_max_quantity', 'discount_codes_min_quantity', 'discount_codes_tickets_number',
+                    'discount_codes_valid_till'
+                )
+        );
     END IF;
 END
 $$;
@@ -660,7 +689,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bi
 -- <<<
 
 -- >>> db/procedures/discount_codes/discount_code_definition.sql
--- A code keeps its kind for life, and its claim to be an old duplicate only while its text stays.
+-- A code keeps its kind for life; what it may be as an old one, a duplicate or against the rules, it may only while it stays as it was.
 CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_definition() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -670,6 +699,7 @@ AS $function$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         NEW.is_duplicate := false;
+        NEW.is_legacy := false;
         RETURN NEW;
     END IF;
 
@@ -684,6 +714,10 @@ BEGIN
     NEW.is_duplicate := OLD.is_duplicate AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
         AND pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default")
             = pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default");
+    NEW.is_legacy := OLD.is_legacy
+        AND (NEW.code, NEW.type, NEW.value, NEW.tickets_number, NEW.min_quantity, NEW.max_quantity, NEW.valid_from, NEW.valid_till)
+            IS NOT DISTINCT FROM
+            (OLD.code, OLD.type, OLD.value, OLD.tickets_number, OLD.min_quantity, OLD.max_quantity, OLD.valid_from, OLD.valid_till);
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
         IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
             -- an older snapshot would not show the tickets that were attached, or became cheaper, since
@@ -1123,7 +1157,9 @@ BEGIN
     DROP TRIGGER IF EXISTS discount_code_meanwhile ON public.discount_codes;
     PERFORM oeventdb_internal.look_at_discount_codes_again();
     CREATE OR REPLACE TRIGGER discount_code_definition
-        BEFORE INSERT OR UPDATE OF code, event_id, type, value, used_for, is_duplicate ON public.discount_codes
+        BEFORE INSERT OR UPDATE OF code, event_id, type, value, used_for, is_duplicate, is_legacy, tickets_number, min_quantity,
+            max_quantity, valid_from, valid_till
+        ON public.discount_codes
         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_definition();
     CREATE OR REPLACE TRIGGER ticket_discount
         BEFORE INSERT OR UPDATE OF discount_code_id, event_id, price ON public.tickets

@@ -1952,8 +1952,8 @@ BEGIN
 END
 $$;
 
--- What live orders have used of limited codes, as far as the limit goes; older orders come first. A code whose definition breaks a rule cannot be
--- written, and is not counted: who cancels one of its orders would be refused for it.
+-- What live orders have used of limited codes, as far as the limit goes; older orders come first. A code that a constraint keeps from
+-- being written is not counted: who cancels one of its orders would be refused for it.
 CREATE OR REPLACE PROCEDURE oeventdb_internal.count_code_uses()
 LANGUAGE plpgsql
 AS $procedure$

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from oeventdb import schema
+from oeventdb import Client, DiscountCodeUsedUp, schema
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -44,8 +44,8 @@ def test_seats_of_live_orders_are_uses_up_to_the_limit_and_older_orders_come_fir
 ) -> None:
     with sold:
         seats: dict[int, int | None] = dict(sold.execute("SELECT id, discount_seats FROM orders").fetchall())
-        assert seats == {1: None, 2: 3, 3: 2, 4: 0, 5: None, 6: None, 7: None}
-        assert used(sold) == {1: 5, 2: 0, 3: 0}
+        assert seats == {1: None, 2: 3, 3: 2, 4: 0, 5: None, 6: 3, 7: None}
+        assert used(sold) == {1: 5, 2: 0, 3: 3}
         sold.execute("UPDATE orders SET status = 'cancelled' WHERE id = 2")
         assert used(sold)[1] == 2
 
@@ -57,3 +57,27 @@ def test_an_order_whose_code_breaks_a_rule_can_be_cancelled_and_deleted(sold: ps
         sold.execute("DELETE FROM ticket_holders WHERE order_id = 6")
         sold.execute("DELETE FROM orders WHERE id = 6")
         assert used(sold)[3] == 0
+
+
+def test_a_code_that_breaks_a_rule_sells_until_it_is_used_up_and_can_be_switched_off(legacy: str) -> None:
+    """Open Event's own default of 100 for max_quantity is more than most limits."""
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        connection.execute(ROWS.encode())
+        connection.execute(
+            "UPDATE events SET state = 'published', ends_at = now() + interval '1 day';"
+            " UPDATE tickets SET min_order = 1, max_order = 10, is_hidden = false;"
+            " UPDATE discount_codes SET tickets_number = 4, max_quantity = 100, is_active = true, value = 10 WHERE id = 3;"
+            " DELETE FROM orders WHERE id = 6"
+        )
+    schema.migrate(legacy)
+    with psycopg.connect(legacy, autocommit=True) as sold:
+        client = Client(sold)
+        lines = [{"ticket_id": 3, "quantity": 3}]
+        (quoted,) = client.quote_order(event_id=1, lines=lines, discount_code="broken")
+        order = client.place_order(event_id=1, lines=lines, email="ada@example.org", discount_code="broken")
+        assert order.amount == quoted.amount == 54
+        assert used(sold)[3] == 3
+        with pytest.raises(DiscountCodeUsedUp):
+            client.place_order(event_id=1, lines=lines, email="ada@example.org", discount_code="broken")
+        sold.execute("UPDATE discount_codes SET is_active = false WHERE id = 3")
+        client.replace_discount_code_tickets(discount_code_id=3, ticket_ids=[])

@@ -212,13 +212,22 @@ def test_a_claim_on_a_ticket_of_negative_quantity_can_be_restored_once_that_is_c
     assert found == (2,)
 
 
-def test_codes_that_break_a_new_rule_stay_and_are_held_to_it_when_written(
+def test_codes_that_break_a_new_rule_stay_and_are_held_to_it_when_their_definition_is_written(
     migrated_rows: psycopg.Connection,
 ) -> None:
+    legacy = "SELECT array_agg(id ORDER BY id) FROM discount_codes WHERE is_legacy"
     for code in (2, 3):
+        migrated_rows.execute(
+            "UPDATE discount_codes SET is_active = true, is_legacy = true WHERE id = %s", [code]
+        )
         with pytest.raises(DiscountCodeDefinition), translated(), migrated_rows.transaction():
-            migrated_rows.execute("UPDATE discount_codes SET is_active = true WHERE id = %s", [code])
+            migrated_rows.execute("UPDATE discount_codes SET min_quantity = 2 WHERE id = %s", [code])
+    assert migrated_rows.execute(legacy).fetchone() == ([2, 3],)
     migrated_rows.execute("UPDATE discount_codes SET value = 50 WHERE id = 2")
+    assert migrated_rows.execute(legacy).fetchone() == ([3],)
+    migrated_rows.execute("UPDATE discount_codes SET is_legacy = true WHERE id = 2")
+    with pytest.raises(DiscountCodeDefinition), translated(), migrated_rows.transaction():
+        migrated_rows.execute("UPDATE discount_codes SET value = 150 WHERE id = 2")
     not_valid = migrated_rows.execute(
         "SELECT count(*) FROM pg_constraint WHERE conrelid = 'discount_codes'::regclass AND NOT convalidated"
     ).fetchone()

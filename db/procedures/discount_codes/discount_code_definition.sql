@@ -1,4 +1,4 @@
--- A code keeps its kind for life, and its claim to be an old duplicate only while its text stays.
+-- A code keeps its kind for life; what it may be as an old one, a duplicate or against the rules, it may only while it stays as it was.
 CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_definition() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -8,6 +8,7 @@ AS $function$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         NEW.is_duplicate := false;
+        NEW.is_legacy := false;
         RETURN NEW;
     END IF;
 
@@ -22,6 +23,10 @@ BEGIN
     NEW.is_duplicate := OLD.is_duplicate AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
         AND pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default")
             = pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default");
+    NEW.is_legacy := OLD.is_legacy
+        AND (NEW.code, NEW.type, NEW.value, NEW.tickets_number, NEW.min_quantity, NEW.max_quantity, NEW.valid_from, NEW.valid_till)
+            IS NOT DISTINCT FROM
+            (OLD.code, OLD.type, OLD.value, OLD.tickets_number, OLD.min_quantity, OLD.max_quantity, OLD.valid_from, OLD.valid_till);
     IF NEW.type = 'amount' AND (NEW.value IS DISTINCT FROM OLD.value OR OLD.type <> 'amount') THEN
         IF NEW.value > OLD.value OR OLD.type <> 'amount' THEN
             -- an older snapshot would not show the tickets that were attached, or became cheaper, since
