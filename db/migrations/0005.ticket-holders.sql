@@ -1774,10 +1774,14 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ticket_event ON public.ticket_hol
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_event') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_event'
+    ) THEN
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_event UNIQUE USING INDEX ticket_event;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_holders_admission_complete') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_holders_admission_complete'
+    ) THEN
         -- a NULL in the foreign key or the unique key would switch them off
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_admission_complete
             CHECK (admission_no IS NULL OR (ticket_id IS NOT NULL AND event_id IS NOT NULL)) NOT VALID;
@@ -1787,7 +1791,9 @@ $$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_quantity') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_quantity'
+    ) THEN
         ALTER TABLE public.tickets ADD CONSTRAINT tickets_quantity CHECK (quantity >= 0) NOT VALID;
     END IF;
 END
@@ -2052,7 +2058,9 @@ $function$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_holders_ticket') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_holders_ticket'
+    ) THEN
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_ticket
             FOREIGN KEY (ticket_id) REFERENCES public.tickets NOT VALID;
     END IF;
@@ -2065,7 +2073,9 @@ SELECT oeventdb_internal.drop_cascade_from_tickets('public.ticket_holders');
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_tickets_ticket') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders_tickets'::regclass AND conname = 'orders_tickets_ticket'
+    ) THEN
         ALTER TABLE public.orders_tickets ADD CONSTRAINT orders_tickets_ticket
             FOREIGN KEY (ticket_id) REFERENCES public.tickets NOT VALID;
     END IF;

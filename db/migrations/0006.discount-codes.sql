@@ -38,7 +38,9 @@ DO $$
 DECLARE
     v_old record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_discount_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_discount_code'
+    ) THEN
         -- with the columns: nobody can write a link before it is checked
         ALTER TABLE public.tickets
             ADD COLUMN IF NOT EXISTS discount_code_id bigint,
@@ -48,7 +50,9 @@ BEGIN
             ADD CONSTRAINT tickets_discount_code FOREIGN KEY (discount_code_id, event_id, discount_code_used_for)
                 REFERENCES public.discount_codes (id, event_id, used_for) ON DELETE CASCADE NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'events_discount_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.events'::regclass AND conname = 'events_discount_code'
+    ) THEN
         FOR v_old IN
             SELECT c.conname FROM pg_catalog.pg_constraint AS c
             WHERE c.contype = 'f' AND c.conrelid = 'public.events'::regclass
@@ -358,7 +362,9 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
 -- Old codes may break these; new ones, and old ones that are written again, may not.
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_value') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.discount_codes'::regclass AND conname = 'discount_codes_value'
+    ) THEN
         ALTER TABLE public.discount_codes
             ADD CONSTRAINT discount_codes_type CHECK (type::text IN ('amount', 'percent')) NOT VALID,
             ADD CONSTRAINT discount_codes_used_for CHECK (used_for::text IN ('ticket', 'event')) NOT VALID,

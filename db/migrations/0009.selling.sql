@@ -1838,19 +1838,27 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS access_codes_event_code
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_access_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders'::regclass AND conname = 'orders_access_code'
+    ) THEN
         ALTER TABLE public.orders ADD CONSTRAINT orders_access_code
             FOREIGN KEY (access_code_id) REFERENCES public.access_codes ON DELETE SET NULL NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_code_seats') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders'::regclass AND conname = 'orders_code_seats'
+    ) THEN
         ALTER TABLE public.orders ADD CONSTRAINT orders_code_seats CHECK (discount_seats >= 0 AND access_seats >= 0) NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_used_number') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.discount_codes'::regclass AND conname = 'discount_codes_used_number'
+    ) THEN
         ALTER TABLE public.discount_codes ADD CONSTRAINT discount_codes_used_number
             -- in old databases it may be negative
             CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'access_codes_used_number') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.access_codes'::regclass AND conname = 'access_codes_used_number'
+    ) THEN
         ALTER TABLE public.access_codes ADD CONSTRAINT access_codes_used_number
             -- in old databases it may be negative
             CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
