@@ -95,6 +95,7 @@ DECLARE
     v_to bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
     SELECT '0006.discount-codes', 'tickets', n.key, n.old_row, n.reason
     FROM (
@@ -215,6 +216,7 @@ WHERE ticket.id IS NULL
     SELECT v_task, 0, COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
         BEGIN
@@ -269,6 +271,7 @@ WHERE ticket.id IS NULL
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
     DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
@@ -356,7 +359,7 @@ WHERE s.id = c.id AND s.place > 1;
 
 -- The letters of ASCII first, the same in every database: in a Turkish one FIRST and first would be two codes else.
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
-    ON public.discount_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"))
+    ON public.discount_codes (event_id, pg_catalog.lower(pg_catalog.lower(code COLLATE pg_catalog."C") COLLATE pg_catalog."default"))
     WHERE deleted_at IS NULL AND NOT is_duplicate;
 
 -- Old codes may break these; new ones, and old ones that are written again, may not.

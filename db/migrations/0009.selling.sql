@@ -1819,7 +1819,8 @@ REVOKE ALL ON FUNCTION oeventdb.undo_check_in(bigint) FROM PUBLIC;
 
 SELECT oeventdb_internal.drop_unfinished_index('orders_expiry');
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_expiry ON public.orders (expires_at) WHERE status = 'pending';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_expiry
+    ON public.orders (expires_at) WHERE status OPERATOR(pg_catalog.=) 'pending';
 
 SELECT oeventdb_internal.drop_unfinished_index('orders_discount_code');
 
@@ -1834,7 +1835,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_access_code_id
 SELECT oeventdb_internal.drop_unfinished_index('access_codes_event_code');
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS access_codes_event_code
-    ON public.access_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"));
+    ON public.access_codes (event_id, pg_catalog.lower(pg_catalog.lower(code COLLATE pg_catalog."C") COLLATE pg_catalog."default"));
 
 DO $$
 BEGIN
@@ -1877,6 +1878,7 @@ AS $procedure$
 DECLARE
     v_batch record;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_batch IN
         SELECT pg_catalog.array_agg(h.id) AS ids
         FROM public.ticket_holders AS h
@@ -1886,6 +1888,7 @@ BEGIN
     LOOP
         UPDATE public.ticket_holders AS h SET admission_no = NULL WHERE h.id = ANY (v_batch.ids);
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
 END
 $procedure$;
@@ -1974,10 +1977,12 @@ DECLARE
     v_left bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     SELECT v_task, 0, COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
@@ -2024,6 +2029,7 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         EXIT WHEN v_to IS NULL AND v_failures = 0;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;

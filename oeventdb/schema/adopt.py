@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oeventdb.connection import limit_waiting
 from oeventdb.errors import Refused
 from oeventdb.schema import catalog, grants, ledger, manifest, preconditions, runner, scripts
 from oeventdb.schema.lock import KEY
@@ -103,6 +104,7 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
     the role may not change it, or another upgrader works on it.
     """
     with connection.transaction():
+        limit_waiting(connection)
         migrations = runner.load()
         preconditions.require_usable(connection)
         _require_lock(connection)
