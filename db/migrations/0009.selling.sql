@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.order_history (
 );
 
 COMMENT ON TABLE oeventdb_internal.order_history IS
-'Every state of every order: from which, to which, when, by which role, and for whom (SET LOCAL oeventdb.user). Rows are only ever added.';
+'Every state of every order: from which, to which, when, by which role, and for whom (SET LOCAL oeventdb."user" = ...). Rows are only ever added.';
 
 CREATE INDEX IF NOT EXISTS order_history_order_id ON oeventdb_internal.order_history (order_id);
 
