@@ -27,7 +27,10 @@ SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PR
 _EMBEDDED = "embedded:"
 _LONGEST_WAIT = "2min"
 
+_PINNED = {"search_path": "pg_catalog, pg_temp"}
+
 _UNHINDERED = {
+    **_PINNED,
     "row_security": "off",
     "statement_timeout": "0",
     "transaction_timeout": "0",
@@ -82,13 +85,18 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     return connection
 
 
+def pin_search_path(connection: psycopg.Connection[Any]) -> None:
+    """Have the current transaction run PostgreSQL's own operators and functions, whatever others have put into public."""
+    set_locally(connection, _PINNED)
+
+
 def limit_waiting(connection: psycopg.Connection[Any]) -> None:
-    """Have the current transaction wait two minutes for a lock and no longer, whatever the role has."""
-    set_locally(connection, {"lock_timeout": _LONGEST_WAIT})
+    """Have the current transaction wait two minutes for a lock and no longer, and be pinned, whatever the role has."""
+    set_locally(connection, {**_PINNED, "lock_timeout": _LONGEST_WAIT})
 
 
 def unhindered(connection: psycopg.Connection[Any], *, idle: str = "0") -> None:
-    """Let the current transaction take its time, whatever timeouts the role or database has.
+    """Let the current transaction take its time, and be pinned, whatever timeouts the role or database has.
 
     It waits two minutes for a lock, and may be idle for a PostgreSQL interval ("0" = for ever). A
     client whose machine is gone is noticed in two minutes. Not the session: behind a pooler others

@@ -42,7 +42,14 @@ def secrets(*locations: str | None) -> set[str]:
     for location in given:
         if location:
             known |= _secrets_of(location)
-    return {secret for secret in known if secret}
+    return {form for secret in known for form in _forms(secret) if form.strip()}
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as messages show it: in one line, with escapes, as bytes."""
+    shown = {secret, secret.strip(), " ".join(secret.split())}
+    quoted = {repr(form)[1:-1] for form in shown}
+    return shown | quoted | {repr(form.encode("utf-8", "surrogateescape"))[2:-1] for form in shown}
 
 
 def scrub(text: str, *locations: str | None) -> str:

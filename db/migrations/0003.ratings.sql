@@ -293,6 +293,7 @@ DECLARE
     v_total bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     IF NOT oeventdb_internal.rating_is_text() THEN
         RETURN;
     END IF;
@@ -304,6 +305,7 @@ BEGIN
     ), 'batches'
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
@@ -325,6 +327,7 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
     COMMIT;

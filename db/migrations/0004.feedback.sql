@@ -52,6 +52,7 @@ DECLARE
     v_batch record;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_batch IN
         SELECT pg_catalog.array_agg(s.id) AS ids
         FROM (
@@ -75,6 +76,7 @@ BEGIN
                 END IF;
             END;
             COMMIT;
+            SET LOCAL search_path = pg_catalog, pg_temp;
             EXIT WHEN v_failures = 0;
             PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
         END LOOP;

@@ -1618,10 +1618,12 @@ DECLARE
     v_from bigint;
     v_to bigint;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     SELECT v_task, 0, COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids' FROM oeventdb_internal.ticket_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         SELECT p.done INTO v_from FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
@@ -1640,6 +1642,7 @@ BEGIN
         WHERE n.ticket_id > v_from AND n.ticket_id <= v_to AND n.held < n.quantity;
         UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
     COMMIT;
 END
@@ -1686,10 +1689,12 @@ DECLARE
     v_to bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     SELECT v_task, 0, COALESCE(pg_catalog.max(n.holder_id), 0), 'ids' FROM oeventdb_internal.holder_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
@@ -1749,6 +1754,7 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
     COMMIT;
@@ -1774,10 +1780,14 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS ticket_event ON public.ticket_hol
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_event') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_event'
+    ) THEN
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_event UNIQUE USING INDEX ticket_event;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_holders_admission_complete') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_holders_admission_complete'
+    ) THEN
         -- a NULL in the foreign key or the unique key would switch them off
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_admission_complete
             CHECK (admission_no IS NULL OR (ticket_id IS NOT NULL AND event_id IS NOT NULL)) NOT VALID;
@@ -1787,7 +1797,9 @@ $$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_quantity') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_quantity'
+    ) THEN
         ALTER TABLE public.tickets ADD CONSTRAINT tickets_quantity CHECK (quantity >= 0) NOT VALID;
     END IF;
 END
@@ -1936,10 +1948,12 @@ DECLARE
     v_counted_at timestamptz := '-infinity';
     v_is_gaining boolean := true;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     IF NOT oeventdb_internal.holders_unnumbered() THEN
         RETURN;
     END IF;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         IF pg_catalog.clock_timestamp() > v_counted_at + '3 s'::interval THEN
             SELECT (SELECT pg_catalog.count(*) FROM oeventdb_internal.holders_written)
@@ -2017,6 +2031,7 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         EXIT WHEN v_seen < 0;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
@@ -2052,7 +2067,9 @@ $function$;
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'ticket_holders_ticket') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.ticket_holders'::regclass AND conname = 'ticket_holders_ticket'
+    ) THEN
         ALTER TABLE public.ticket_holders ADD CONSTRAINT ticket_holders_ticket
             FOREIGN KEY (ticket_id) REFERENCES public.tickets NOT VALID;
     END IF;
@@ -2065,7 +2082,9 @@ SELECT oeventdb_internal.drop_cascade_from_tickets('public.ticket_holders');
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_tickets_ticket') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders_tickets'::regclass AND conname = 'orders_tickets_ticket'
+    ) THEN
         ALTER TABLE public.orders_tickets ADD CONSTRAINT orders_tickets_ticket
             FOREIGN KEY (ticket_id) REFERENCES public.tickets NOT VALID;
     END IF;

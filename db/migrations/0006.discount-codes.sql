@@ -42,7 +42,9 @@ DO $$
 DECLARE
     v_old record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'tickets_discount_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_discount_code'
+    ) THEN
         -- with the columns: nobody can write a link before it is checked
         ALTER TABLE public.tickets
             ADD COLUMN IF NOT EXISTS discount_code_id bigint,
@@ -52,7 +54,9 @@ BEGIN
             ADD CONSTRAINT tickets_discount_code FOREIGN KEY (discount_code_id, event_id, discount_code_used_for)
                 REFERENCES public.discount_codes (id, event_id, used_for) ON DELETE CASCADE NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'events_discount_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.events'::regclass AND conname = 'events_discount_code'
+    ) THEN
         FOR v_old IN
             SELECT c.conname FROM pg_catalog.pg_constraint AS c
             WHERE c.contype = 'f' AND c.conrelid = 'public.events'::regclass
@@ -95,6 +99,7 @@ DECLARE
     v_to bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
     SELECT '0006.discount-codes', 'tickets', n.key, n.old_row, n.reason
     FROM (
@@ -215,6 +220,7 @@ WHERE ticket.id IS NULL
     SELECT v_task, 0, COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
         BEGIN
@@ -269,6 +275,7 @@ WHERE ticket.id IS NULL
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
     DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;
@@ -356,13 +363,15 @@ WHERE s.id = c.id AND s.place > 1;
 
 -- The letters of ASCII first, the same in every database: in a Turkish one FIRST and first would be two codes else.
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
-    ON public.discount_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"))
+    ON public.discount_codes (event_id, pg_catalog.lower(pg_catalog.lower(code COLLATE pg_catalog."C") COLLATE pg_catalog."default"))
     WHERE deleted_at IS NULL AND NOT is_duplicate;
 
 -- Old codes may break these, as long as nobody changes what breaks them: whoever switches one off or uses it writes the row, too.
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_value') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.discount_codes'::regclass AND conname = 'discount_codes_value'
+    ) THEN
         ALTER TABLE public.discount_codes
             ADD CONSTRAINT discount_codes_type CHECK (is_legacy OR type::text IN ('amount', 'percent')) NOT VALID,
             ADD CONSTRAINT discount_codes_used_for CHECK (is_legacy OR used_for::text IN ('ticket', 'event')) NOT VALID,

@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.order_history (
 );
 
 COMMENT ON TABLE oeventdb_internal.order_history IS
-'Every state of every order: from which, to which, when, by which role, and for whom (SET LOCAL oeventdb.user). Rows are only ever added.';
+'Every state of every order: from which, to which, when, by which role, and for whom (SET LOCAL oeventdb."user" = ...). Rows are only ever added.';
 
 CREATE INDEX IF NOT EXISTS order_history_order_id ON oeventdb_internal.order_history (order_id);
 
@@ -1819,7 +1819,8 @@ REVOKE ALL ON FUNCTION oeventdb.undo_check_in(bigint) FROM PUBLIC;
 
 SELECT oeventdb_internal.drop_unfinished_index('orders_expiry');
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_expiry ON public.orders (expires_at) WHERE status = 'pending';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_expiry
+    ON public.orders (expires_at) WHERE status OPERATOR(pg_catalog.=) 'pending';
 
 SELECT oeventdb_internal.drop_unfinished_index('orders_discount_code');
 
@@ -1834,23 +1835,31 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_access_code_id
 SELECT oeventdb_internal.drop_unfinished_index('access_codes_event_code');
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS access_codes_event_code
-    ON public.access_codes (event_id, lower(lower(code COLLATE "C") COLLATE "default"));
+    ON public.access_codes (event_id, pg_catalog.lower(pg_catalog.lower(code COLLATE pg_catalog."C") COLLATE pg_catalog."default"));
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_access_code') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders'::regclass AND conname = 'orders_access_code'
+    ) THEN
         ALTER TABLE public.orders ADD CONSTRAINT orders_access_code
             FOREIGN KEY (access_code_id) REFERENCES public.access_codes ON DELETE SET NULL NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'orders_code_seats') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.orders'::regclass AND conname = 'orders_code_seats'
+    ) THEN
         ALTER TABLE public.orders ADD CONSTRAINT orders_code_seats CHECK (discount_seats >= 0 AND access_seats >= 0) NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'discount_codes_used_number') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.discount_codes'::regclass AND conname = 'discount_codes_used_number'
+    ) THEN
         ALTER TABLE public.discount_codes ADD CONSTRAINT discount_codes_used_number
             -- in old databases it may be negative
             CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conname = 'access_codes_used_number') THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.access_codes'::regclass AND conname = 'access_codes_used_number'
+    ) THEN
         ALTER TABLE public.access_codes ADD CONSTRAINT access_codes_used_number
             -- in old databases it may be negative
             CHECK (used_number >= 0 AND used_number <= GREATEST(tickets_number, 0)) NOT VALID;
@@ -1869,6 +1878,7 @@ AS $procedure$
 DECLARE
     v_batch record;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_batch IN
         SELECT pg_catalog.array_agg(h.id) AS ids
         FROM public.ticket_holders AS h
@@ -1878,6 +1888,7 @@ BEGIN
     LOOP
         UPDATE public.ticket_holders AS h SET admission_no = NULL WHERE h.id = ANY (v_batch.ids);
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
 END
 $procedure$;
@@ -1966,10 +1977,12 @@ DECLARE
     v_left bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     SELECT v_task, 0, COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
@@ -2016,6 +2029,7 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         EXIT WHEN v_to IS NULL AND v_failures = 0;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;

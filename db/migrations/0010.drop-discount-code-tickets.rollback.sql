@@ -45,6 +45,7 @@ DECLARE
     v_to bigint;
     v_failures integer := 0;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
     SELECT '0006.discount-codes', 'tickets', n.key, n.old_row, n.reason
     FROM (
@@ -165,6 +166,7 @@ WHERE ticket.id IS NULL
     SELECT v_task, 0, COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
     COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     LOOP
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
         BEGIN
@@ -219,6 +221,7 @@ WHERE ticket.id IS NULL
             END IF;
         END;
         COMMIT;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_catalog.pg_sleep(LEAST(v_failures, 10) * 0.02);
     END LOOP;
     DELETE FROM oeventdb_internal.progress AS p WHERE p.task = v_task;

@@ -17,6 +17,7 @@ CREATE OR REPLACE PROCEDURE oeventdb_internal.link_last_ticket_texts()
 LANGUAGE plpgsql
 AS $procedure$
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     IF pg_catalog.to_regproc('oeventdb_internal.link_ticket_texts') IS NOT NULL THEN
         CALL oeventdb_internal.link_ticket_texts();
     END IF;

@@ -22,7 +22,7 @@ def code_tickets(asked: Asked, code: str) -> Response:
     """The tickets of a code, hidden ones too."""
     found = _managed(asked, code)
     arguments = {"discount_code_id": found["id"]}
-    return tickets.collection(asked, functions.DISCOUNT_CODE_TICKETS, arguments, hidden_too=True)
+    return tickets.collection(asked, functions.DISCOUNT_CODE_TICKETS, arguments, hidden_of=found["event_id"])
 
 
 def code_linkage(asked: Asked, code: str) -> Response:

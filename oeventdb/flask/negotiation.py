@@ -45,5 +45,9 @@ def with_entity_tag(response: Response, request: Request) -> Response:
     response.add_etag()
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.update(("Authorization", "Accept"))
-    response.make_conditional(request)
+    environ = dict(request.environ)
+    if request.if_match.star_tag:
+        # any version will do, and there is one; werkzeug would compare the star with its tag
+        del environ["HTTP_IF_MATCH"]
+    response.make_conditional(environ)
     return response

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from oeventdb import Client
+from oeventdb.connection import pin_search_path
 from oeventdb.errors import Error
 from oeventdb.flask import discount_codes, openapi, orders, people, problems, search, tickets
 from oeventdb.flask.access import Policy, Users
@@ -20,7 +21,7 @@ from oeventdb.flask.requests import Asked, Route
 from oeventdb.flask.search import Find
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
-"""Lends a connection for one request, as ``ConnectionPool.connection`` does."""
+"""Lends a connection for one request, as ``ConnectionPool.connection`` does; outside of any transaction."""
 
 METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE"))
 
@@ -86,6 +87,7 @@ def _view(
         user = users(request)
         try:
             with connect() as connection, connection.transaction():
+                pin_search_path(connection)
                 asked = Asked(request, connection, Client(connection), user, policy, prefix)
                 response = route.handler(asked, **variables)
         except Error as exc:

@@ -43,7 +43,7 @@ WITH found AS MATERIALIZED (
     SELECT t.*, s.place
     FROM (SELECT row_number() OVER () AS place, f.id, f.is_hidden FROM ({source}) AS f) AS s
     JOIN public.tickets AS t ON t.id = s.id
-    WHERE %(hidden_too)s::boolean OR s.is_hidden IS FALSE
+    WHERE s.is_hidden IS FALSE OR t.event_id = %(hidden_of)s::bigint
 ), page AS (
     SELECT t.* FROM found AS t ORDER BY {order} LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
 )
@@ -71,7 +71,7 @@ class Tickets(NamedTuple):
 def some(connection: psycopg.Connection[Any], ids: list[int], prefix: str) -> Tickets:
     """The tickets of these ids, in their order."""
     whole = Query(number=1, size=len(ids), fields=None, sort=())
-    return page(connection, _SOME.encode(), {"ids": ids}, whole, prefix, hidden_too=True)
+    return page(connection, _SOME.encode(), {"ids": ids}, whole, prefix, hidden_of=None)
 
 
 def page(
@@ -81,17 +81,18 @@ def page(
     query: Query,
     prefix: str,
     *,
-    hidden_too: bool,
+    hidden_of: int | None,
     related: Iterable[str] = TICKET_RELATIONSHIPS,
 ) -> Tickets:
     """A page of the tickets that a statement returns, in its order where none is asked for; NULL is last.
 
+    Hidden ones are shown if they are of the event hidden_of: what links tickets may link those of others.
     Raises the errors of the function that the statement calls.
     """
     shown = query.fields
     parameters = {
         **arguments,
-        "hidden_too": hidden_too,
+        "hidden_of": hidden_of,
         "limit": query.size,
         "offset": (query.number - 1) * query.size,
         "rest": _rest(prefix, [name for name in related if shown is None or name in shown]),

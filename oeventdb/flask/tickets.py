@@ -31,16 +31,16 @@ def of_event(asked: Asked, event: str) -> Response:
     if found is None or not (found["is_published"] or manages):
         raise unknown("event", event, parameter="event")
     arguments = {"event_id": found["id"]}
-    return collection(asked, functions.EVENT_TICKETS, arguments, hidden_too=manages)
+    return collection(asked, functions.EVENT_TICKETS, arguments, hidden_of=found["id"] if manages else None)
 
 
 def of_tag(asked: Asked, tag: str) -> Response:
     """The tickets with a tag."""
     tag_id = path_id(tag, "ticket tag")
     found = reads.ticket_tag(asked.connection, tag_id)
-    manages = found is not None and asked.manages(found["event_id"])
+    shown = found["event_id"] if found and asked.manages(found["event_id"]) else None
     arguments = {"ticket_tag_id": tag_id}
-    return collection(asked, functions.TICKET_TAG_TICKETS, arguments, hidden_too=manages, related=_OF_SOME)
+    return collection(asked, functions.TICKET_TAG_TICKETS, arguments, hidden_of=shown, related=_OF_SOME)
 
 
 def of_access_code(asked: Asked, code: str) -> Response:
@@ -48,10 +48,11 @@ def of_access_code(asked: Asked, code: str) -> Response:
     code_id = path_id(code, "access code")
     given = asked.request.args.get("code", "").strip() or None
     found = reads.access_code(asked.connection, code_id, given)
-    shown = found is not None and (found["is_given"] or asked.manages(found["event_id"]))
+    is_known = found and (found["is_given"] or asked.manages(found["event_id"]))
+    shown = found["event_id"] if found and is_known else None
     arguments = {"access_code_id": code_id}
     return collection(
-        asked, functions.ACCESS_CODE_TICKETS, arguments, "code", hidden_too=shown, related=_OF_SOME
+        asked, functions.ACCESS_CODE_TICKETS, arguments, "code", hidden_of=shown, related=_OF_SOME
     )
 
 
@@ -61,9 +62,9 @@ def of_order(asked: Asked, identifier: str) -> Response:
     if found is None:
         raise unknown("order", identifier, parameter="identifier")
     is_buyer = asked.user is not None and found["user_id"] == asked.user.id
-    shown = is_buyer or asked.manages(found["event_id"])
+    shown = found["event_id"] if is_buyer or asked.manages(found["event_id"]) else None
     arguments = {"order_identifier": identifier}
-    return collection(asked, functions.ORDER_TICKETS, arguments, hidden_too=shown, related=_OF_SOME)
+    return collection(asked, functions.ORDER_TICKETS, arguments, hidden_of=shown, related=_OF_SOME)
 
 
 def collection(
@@ -71,10 +72,10 @@ def collection(
     function: Function[Ticket],
     arguments: dict[str, Any],
     *extra: str,
-    hidden_too: bool,
+    hidden_of: int | None,
     related: Iterable[str] = TICKET_RELATIONSHIPS,
 ) -> Response:
-    """A page of the tickets that a function returns, as a document."""
+    """A page of the tickets that a function returns, as a document; hidden ones of one event at most."""
     query = queries.parse(asked.request, "ticket", MEMBERS, ATTRIBUTES, *extra)
     found = ticket_documents.page(
         asked.connection,
@@ -82,7 +83,7 @@ def collection(
         arguments,
         query,
         asked.prefix,
-        hidden_too=hidden_too,
+        hidden_of=hidden_of,
         related=related,
     )
     document = documents.document(queries.self_link(asked.request), meta={"count": found.total})

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oeventdb.connection import limit_waiting
 from oeventdb.errors import Refused
-from oeventdb.schema import catalog, grants, ledger, manifest, preconditions, runner
+from oeventdb.schema import catalog, grants, ledger, manifest, preconditions, runner, scripts
 from oeventdb.schema.lock import KEY
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
     the role may not change it, or another upgrader works on it.
     """
     with connection.transaction():
-        first = runner.load()[0]
+        limit_waiting(connection)
+        migrations = runner.load()
         preconditions.require_usable(connection)
         _require_lock(connection)
         entries = ledger.read(connection)
@@ -117,14 +119,15 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
         differences = (
             _differences(release, live) + _unfit(connection, release) + _ownership(connection, release)
         )
+        differences += preconditions.taken(connection, scripts.indexes(migrations))
         if differences:
             raise NotAdoptable(connection.info.dbname, differences)
         ledger.bootstrap(connection)
-        ledger.mark_adopted(connection, first)
+        ledger.mark_adopted(connection, migrations[0])
         grants.regrant(connection)
         others = connection.execute(_OTHERS, (release.tables,)).fetchone()
         rows = connection.execute(_ROWS, (release.tables,)).fetchall()
-        return Adoption(first.id, dict(rows), int(others[0]) if others else 0, _notes(release, live))
+        return Adoption(migrations[0].id, dict(rows), int(others[0]) if others else 0, _notes(release, live))
 
 
 def _require_lock(connection: psycopg.Connection[TupleRow]) -> None:
@@ -211,8 +214,11 @@ def _unfilled(has: Thing, release: Manifest) -> str | None:
 
 
 def _in_the_way(has: Thing, release: Manifest) -> str | None:
-    """Refuse what has the name of something that a migration adds, and a rollback would drop."""
-    if not has.object.startswith("public.") or has.key in release.legacy or has.key not in release.objects:
+    """Refuse what has the name of something that a migration adds to its table, and a rollback would drop."""
+    # an index is found by its name alone, on whatever table
+    if has.kind == "index" or not has.object.startswith("public."):
+        return None
+    if has.key in release.legacy or has.key not in release.objects:
         return None
     return f"{has.kind} {_name(has)} has a name that a migration needs: rename it"
 

@@ -49,7 +49,9 @@ _ENTRY = "id, migration, table_name AS table, key, reason, journaled_at, restore
 
 
 def _require_journal(connection: psycopg.Connection[Any]) -> None:
-    found = connection.execute("SELECT to_regclass('oeventdb_internal.journal') IS NOT NULL").fetchone()
+    found = connection.execute(
+        "SELECT pg_catalog.to_regclass('oeventdb_internal.journal') IS NOT NULL"
+    ).fetchone()
     if found is None or not found[0]:
         raise Refused(
             "this database has no journal yet",
@@ -100,7 +102,7 @@ def _current_row(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> 
     if old_id is None or table is None:
         return None
     found = connection.execute(
-        sql.SQL("SELECT to_jsonb(t) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
+        sql.SQL("SELECT pg_catalog.to_jsonb(t) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
         # a text, which the server reads as whatever the id is
         [str(old_id)],
     ).fetchone()
@@ -147,7 +149,7 @@ def journal_restore(connection: psycopg.Connection[Any], journal_id: int) -> Jou
     """
     _require_journal(connection)
     found = connection.execute(
-        "SELECT to_regprocedure('oeventdb_internal.restore_journaled(bigint)')"
+        "SELECT pg_catalog.to_regprocedure('oeventdb_internal.restore_journaled(bigint)')"
     ).fetchone()
     if found is None or found[0] is None:
         raise Refused(
@@ -178,6 +180,6 @@ def journal_summary(connection: psycopg.Connection[Any]) -> list[JournalReason]:
     _require_journal(connection)
     with connection.cursor(row_factory=class_row(JournalReason)) as cursor:
         return cursor.execute(
-            "SELECT table_name AS table, reason, count(*) AS entries, min(id) AS first_id"
+            "SELECT table_name AS table, reason, pg_catalog.count(*) AS entries, pg_catalog.min(id) AS first_id"
             " FROM oeventdb_internal.journal WHERE restored_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from oeventdb.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
     from psycopg.rows import TupleRow
 
     from oeventdb.schema.manifest import Manifest
+    from oeventdb.schema.scripts import Index
 
 OLDEST_SERVER = 15
 
@@ -63,6 +66,19 @@ WHERE c.relnamespace = pg_catalog.to_regnamespace('public')
 ORDER BY c.relname, k.conname
 """
 
+_TAKEN = """
+SELECT
+    CASE c.relkind WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view'
+        WHEN 'm' THEN 'view' WHEN 'c' THEN 'type' ELSE 'table' END || ' ' || c.relname
+FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS w (schema, name, on_table)
+JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.name
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+LEFT JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+WHERE (t.relnamespace = n.oid AND t.relname = w.on_table) IS NOT TRUE
+ORDER BY c.relname
+"""
+
 
 def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
     """Raise Refused where the server or the role does not allow to change the schema."""
@@ -99,6 +115,27 @@ def require_no_namesake(connection: psycopg.Connection[TupleRow]) -> None:
     """Raise Refused where a schema of somebody else has the name of one that the migrations make."""
     for (name,) in connection.execute(_NAMESAKES).fetchall():
         raise Refused(f"schema {name} is there already, and not from here", hint="rename or drop it")
+
+
+def taken(
+    connection: psycopg.Connection[TupleRow], indexes: Iterable[Index], *, begun: bool = False
+) -> list[str]:
+    """Return what has the name of an index that a migration makes: IF NOT EXISTS would pass over the index in silence.
+
+    Where the migration has begun, the index itself may be there, on its table.
+    """
+    wanted = [index if begun else index._replace(table=None) for index in indexes]
+    columns = [[index[column] for index in wanted] for column in range(3)]
+    found = connection.execute(_TAKEN, columns).fetchall()
+    return [f"{name} has a name that a migration needs: rename it" for (name,) in found]
+
+
+def require_names(
+    connection: psycopg.Connection[TupleRow], indexes: Iterable[Index], *, begun: bool = False
+) -> None:
+    """Raise Refused where something else has the name of an index of migrations."""
+    if found := taken(connection, indexes, begun=begun):
+        raise Refused("; ".join(found))
 
 
 def require_valid_checks(connection: psycopg.Connection[TupleRow], release: Manifest) -> None:

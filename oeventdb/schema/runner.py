@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oeventdb.connection import connect, conninfo
+from oeventdb.connection import connect, conninfo, limit_waiting
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 from oeventdb.schema import grants, ledger, manifest, preconditions, scripts
@@ -122,28 +122,40 @@ def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
     """Return the ledger once it and the database allow this package to go on."""
     with connect(dsn) as connection:
         connection.read_only = True
+        limit_waiting(connection)
         preconditions.require_usable(connection)
         entries = ledger.read(connection)
         ledger.verify(entries, migrations)
         if not entries:
             preconditions.require_empty(connection)
+        preconditions.require_names(connection, scripts.indexes(_begun(migrations, entries)), begun=True)
     return entries
+
+
+def _begun(migrations: list[Migration], entries: list[Entry]) -> list[Migration]:
+    """Return the migrations that are in the ledger."""
+    known = {entry.id for entry in entries}
+    return [migration for migration in migrations if migration.id in known]
 
 
 def _pending(dsn: str, migrations: list[Migration], last: Migration | None) -> list[Migration]:
     """Return what is to be applied; raise Refused where something is, and rows could not be written."""
-    done = {entry.id for entry in _verified(dsn, migrations) if entry.finished_at is not None}
+    entries = _verified(dsn, migrations)
+    done = {entry.id for entry in entries if entry.finished_at is not None}
     upto = migrations if last is None else migrations[: migrations.index(last) + 1]
     pending = [migration for migration in upto if migration.id not in done]
     if pending:
+        begun = _begun(pending, entries)
+        new = [migration for migration in pending if migration not in begun]
         with connect(dsn) as connection:
+            limit_waiting(connection)
             preconditions.require_valid_checks(connection, manifest.load())
+            preconditions.require_names(connection, scripts.indexes(new))
     return pending
 
 
 def _undoable(entries: list[Entry], migrations: list[Migration], last: Migration | None) -> list[Migration]:
-    known = {entry.id for entry in entries}
-    applied = [migration for migration in migrations if migration.id in known]
+    applied = _begun(migrations, entries)
     if last is None:
         return applied[-1:]
     if last not in applied:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from yoyo import exceptions, read_migrations
 from yoyo.migrations import parse_metadata_from_sql_comments
@@ -52,9 +53,17 @@ _NOT_REPEATABLE = re.compile(
 
 _NEW_INDEX = re.compile(
     r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<name>[\w\"]+)"
-    r"\s+ON\s+(?:ONLY\s+)?(?P<schema>[\w\"]+)\s*\.",
+    r"\s+ON\s+(?:ONLY\s+)?(?P<schema>[\w\"]+)\s*\.\s*(?P<table>[\w\"]+)",
     re.IGNORECASE,
 )
+
+
+class Index(NamedTuple):
+    """An index by its schema, its name and the table that it is on; None = on none that is known."""
+
+    schema: str
+    name: str
+    table: str | None
 
 
 @dataclass(frozen=True)
@@ -80,10 +89,10 @@ class Statement:
         return _OF_FUNCTIONS.match(self.code) is not None
 
     @property
-    def new_index(self) -> str | None:
-        """The schema-qualified name of the index that is created concurrently, if one is."""
+    def new_index(self) -> Index | None:
+        """The index that is created concurrently, if one is."""
         found = _NEW_INDEX.search(self.text) if self.runs_alone else None
-        return f"{found['schema']}.{found['name']}".replace('"', "") if found else None
+        return Index(*(_folded(found[part]) for part in Index._fields)) if found else None
 
 
 @dataclass(frozen=True)
@@ -126,10 +135,23 @@ class Migration:
         return int(self.id[:4])
 
 
+def indexes(migrations: Iterable[Migration]) -> Iterator[Index]:
+    """Yield the indexes that migrations create concurrently."""
+    for migration in migrations:
+        for statement in migration.apply.statements:
+            if index := statement.new_index:
+                yield index
+
+
 def content_hash(apply: bytes, rollback: bytes) -> str:
     """Return the hash the ledger keeps: of the rollback too, since it undoes what was applied."""
     parts = (hashlib.sha256(apply).digest(), hashlib.sha256(rollback).digest())
     return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _folded(name: str) -> str:
+    """Return a name as PostgreSQL reads it: in small letters where it is not quoted."""
+    return name[1:-1] if name.startswith('"') else name.lower()
 
 
 def _skip_block_comment(sql: str, start: int) -> int:

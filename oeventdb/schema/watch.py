@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import psycopg
 from psycopg import errors
 
-from oeventdb.connection import connect
+from oeventdb.connection import connect, limit_waiting
 from oeventdb.errors import DatabaseUnreachable
 from oeventdb.schema.lock import BLOCKERS, HOLDER_NAME, Blocker, LockLost
 
@@ -143,7 +143,9 @@ class Watch:
             return self._lock.look(query, parameters)
         if self._outside is None:
             self._outside = connect(self._worker.dsn, autocommit=True, application_name=HOLDER_NAME)
-        return self._outside.execute(query.encode(), parameters).fetchall()
+        with self._outside.transaction():
+            limit_waiting(self._outside)
+            return self._outside.execute(query.encode(), parameters).fetchall()
 
     def _take_note(self, blockers: list[Blocker]) -> None:
         if not blockers:

@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, set_locally
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
+from oeventdb.schema.preconditions import require_names
 from oeventdb.schema.watch import ReportProgress, Watch
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import TupleRow
 
-    from oeventdb.schema.scripts import Statement
+    from oeventdb.schema.scripts import Index, Statement
 
 LOCK_TIMEOUT = "500ms"
 _SETTINGS = {
@@ -59,7 +60,7 @@ SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND pg_catalog.lower(n.nspname || '.' || c.relname) = pg_catalog.lower(%s)
+WHERE NOT i.indisvalid AND n.nspname = %s AND c.relname = %s
 """
 
 _VACUUMED = """
@@ -167,19 +168,23 @@ class Worker:
             return
 
         def attempt() -> None:
-            self._drop_invalid(statement.new_index)
+            if index := statement.new_index:
+                self._make_way(index)
             send(self._connection, statements)
 
         self._persist(attempt, statement, what)
 
-    def _drop_invalid(self, index: str | None) -> None:
-        """Drop what an interrupted CREATE INDEX CONCURRENTLY left behind.
+    def _make_way(self, index: Index) -> None:
+        """Drop what an interrupted CREATE INDEX CONCURRENTLY left behind, and refuse what others have put there.
 
-        IF NOT EXISTS takes such an index for a whole one, although no query may use it.
+        IF NOT EXISTS takes either for the index, although no query may use it.
         """
-        if index:
-            for (name,) in self._connection.execute(_INVALID, (index,)).fetchall():
-                self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
+        with self._connection.transaction():
+            self._set_locally()
+            require_names(self._connection, [index], begun=True)
+            left = self._connection.execute(_INVALID, index[:2]).fetchall()
+        for (name,) in left:
+            self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
     def _set_locally(self) -> None:
         limits = {"lock_timeout": LOCK_TIMEOUT, "transaction_timeout": "0"}

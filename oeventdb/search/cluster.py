@@ -89,8 +89,8 @@ class Cluster:
                 f"the Elasticsearch URL begins with {node.scheme}://, not http:// or https://"
             )
         headers = dict(node.headers)
-        if api_key:
-            headers["authorization"] = f"ApiKey {api_key}"
+        if key := _readable(api_key):
+            headers["authorization"] = f"ApiKey {key}"
         self.where = f"{node.scheme}://{node.host}:{node.port}{node.path_prefix}"
         self._transport = Transport(
             [_configured(node, headers, timeout, connections)],
@@ -176,6 +176,18 @@ class Cluster:
             f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}",
             hint="lift the block and run the command again" if blocked else None,
         )
+
+
+def _readable(api_key: str | None) -> str:
+    """Return a key without the white space around it, such as the end of a file's line; empty for none."""
+    key = (api_key or "").strip()
+    if key.isascii() and key.isprintable():
+        return key
+    # the message of the library quotes it
+    raise SearchUnavailable(
+        "the API key for Elasticsearch cannot be read",
+        hint="give it as Elasticsearch does: letters, digits and marks of ASCII",
+    )
 
 
 def _configured(node: NodeConfig, headers: dict[str, str], timeout: float, connections: int) -> NodeConfig:

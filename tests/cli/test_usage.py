@@ -171,6 +171,7 @@ def test_no_arguments_show_the_help() -> None:
 
 
 SECRET = "s3cr/et@:x"
+UNSENDABLE = {"OEVENTDB_ELASTICSEARCH_API_KEY": "s3cr\té\n"}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,9 @@ SECRET = "s3cr/et@:x"
     [
         ({"PGPASSWORD": SECRET}, f"it was {SECRET}"),
         ({"OEVENTDB_ELASTICSEARCH_API_KEY": SECRET}, f"it was {SECRET}"),
+        (UNSENDABLE, "in one line: s3cr é"),
+        (UNSENDABLE, "as text: " + repr("s3cr\té")),
+        (UNSENDABLE, "as bytes: " + repr("s3cr\té".encode())),
         ({"OEVENTDB_DSN": f"host=x password='{SECRET}'"}, f"it was {SECRET}"),
         ({"OEVENTDB_DSN": "postgresql://me:s3cr%2Fet%40%3Ax@h/d"}, "s3cr%2Fet%40%3Ax or " + SECRET),
         ({"OEVENTDB_ELASTICSEARCH_URL": "http://me:s3cr%2Fet%40%3Ax@h:1"}, SECRET),
@@ -190,6 +194,33 @@ def test_secrets_are_never_printed(environment: dict[str, str], message: str) ->
     result = run(raising(errors.Refused(message)), "go", **environment)
     assert "s3cr" not in result.output
     assert "***" in one_line(result)
+
+
+def test_a_secret_of_blanks_masks_no_blank() -> None:
+    result = run(raising(errors.Refused("all is well")), "go", OEVENTDB_ELASTICSEARCH_API_KEY=" ")
+    assert one_line(result) == "refused: all is well"
+
+
+@pytest.mark.parametrize("key", ["s3cr\tet", "s3cr\x01et", "s3cr\net", "s3cré", "s3cr€"])
+def test_an_api_key_that_cannot_be_sent_is_one_line_without_it(key: str) -> None:
+    result = run(
+        main,
+        *("search", "x", "--elasticsearch-url", "http://127.0.0.1:1"),
+        OEVENTDB_ELASTICSEARCH_API_KEY=key,
+    )
+    assert result.exit_code == 5
+    assert "the API key for Elasticsearch cannot be read" in one_line(result)
+    assert "s3cr" not in result.output
+
+
+@pytest.mark.parametrize("key", ["s3cret\n", "s3cret\r\n", " s3cret"])
+def test_white_space_around_an_api_key_is_none_of_it(key: str) -> None:
+    result = run(
+        main,
+        *("search", "x", "--elasticsearch-url", "http://127.0.0.1:1"),
+        OEVENTDB_ELASTICSEARCH_API_KEY=key,
+    )
+    assert "no answer from" in one_line(result)
 
 
 @pytest.mark.parametrize(

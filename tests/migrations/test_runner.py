@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 import oeventdb
 from oeventdb import schema
 from oeventdb.errors import Refused
-from oeventdb.schema import MigrationFailed
+from oeventdb.schema import MigrationFailed, manifest
 from tests.migrations.toys import Toys
 
 STEPS = """-- transactional: false
@@ -112,6 +113,79 @@ def test_a_migration_that_refuses_in_its_first_statement_has_not_begun(toys: Toy
         toys.migrate()
     assert toys.ledger() == ["0001.fuel"]
     assert toys.rollback() == ["0001.fuel"]
+
+
+INDEXED = (
+    "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS apples_id ON public.apples (id);\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("taken", "kind"),
+    [
+        ("CREATE TABLE public.apples_id ()", "table"),
+        ("CREATE VIEW public.apples_id AS SELECT 1 AS id", "view"),
+        ("CREATE SEQUENCE public.apples_id", "sequence"),
+        ("CREATE TABLE public.pears (id int); CREATE INDEX apples_id ON public.pears (id)", "index"),
+        ("CREATE INDEX apples_id ON public.apples ((id + 1))", "index"),
+    ],
+)
+def test_a_taken_name_of_an_index_is_refused_before_anything_is_changed(
+    toys: Toys, taken: str, kind: str
+) -> None:
+    toys.add_tables("apples", "boxes")
+    toys.migrate(to="0001")
+    toys.add("0003.indexed", INDEXED, "DROP INDEX public.apples_id;\n")
+    toys.execute(taken)
+    with pytest.raises(Refused, match=f"{kind} apples_id has a name that a migration needs: rename it"):
+        toys.migrate()
+    assert toys.ledger() == ["0001.apples"]
+
+
+@pytest.mark.parametrize("is_left", [True, False], ids=["an index of ours", "none"])
+def test_the_name_of_an_index_that_was_begun_is_ours(toys: Toys, is_left: bool) -> None:
+    toys.add_tables("apples")
+    toys.add(
+        "0002.indexed",
+        f"{INDEXED}SELECT 1 / count(*) FROM public.apples;\n",
+        "DROP INDEX public.apples_id;\n",
+    )
+    with pytest.raises(MigrationFailed):
+        toys.migrate()
+    toys.execute("INSERT INTO public.apples VALUES (1)")
+    if not is_left:
+        toys.execute("DROP INDEX public.apples_id; CREATE TABLE public.apples_id ()")
+        for act in (toys.migrate, toys.rollback):
+            with pytest.raises(Refused, match="table apples_id"):
+                act()
+        toys.execute("DROP TABLE public.apples_id")
+    assert toys.migrate() == ["0002.indexed"]
+
+
+def test_no_index_of_another_table_is_dropped(toys: Toys) -> None:
+    toys.add_tables("apples")
+    toys.add("0002.indexed", INDEXED, "DROP INDEX public.apples_id;\n")
+    toys.migrate()
+    toys.execute(
+        "DROP INDEX public.apples_id; CREATE TABLE public.pears (id int); CREATE INDEX apples_id ON public.pears (id)"
+    )
+    with pytest.raises(Refused, match="index apples_id"):
+        toys.rollback()
+    assert toys.query("SELECT to_regclass('public.apples_id') IS NOT NULL") == [(True,)]
+
+
+def test_a_constraint_of_another_table_has_whatever_name_it_has(legacy: str) -> None:
+    constraints = [
+        thing.object.rpartition(".")[2]
+        for thing in manifest.load().objects.values()
+        if thing.kind == "constraint" and not thing.definition["definition"].startswith(("UNIQUE", "PRIMARY"))
+    ]
+    checks = ", ".join(f"CONSTRAINT {name} CHECK (id > 0)" for name in sorted(set(constraints)))
+    with psycopg.connect(legacy) as connection:
+        connection.execute(f"CREATE TABLE public.theirs (id int, {checks})".encode())
+    schema.migrate(legacy)
+    with schema.connect(legacy) as connection:
+        assert schema.check(connection) == []
 
 
 def test_a_rollback_in_steps_begins_anywhere(toys: Toys) -> None:

@@ -215,13 +215,13 @@ def test_an_unclear_id_is_refused(files: Toys, wanted: str, reason: str) -> None
         scripts.find(load(files.directory), wanted)
 
 
-def test_the_name_of_an_index_is_read_with_its_schema(files: Toys) -> None:
+def test_the_name_of_an_index_is_read_with_its_schema_and_table(files: Toys) -> None:
     files.add(
         "0001.index",
         "-- transactional: false\n"
-        'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "mine" ON public.t USING btree (a);\n'
+        'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "mine" ON public."T" USING btree (a);\n'
         "DROP INDEX CONCURRENTLY IF EXISTS public.mine;\n",
     )
     (migration,) = load(files.directory)
-    assert [s.new_index for s in migration.apply.statements] == ["public.mine", None]
+    assert [s.new_index for s in migration.apply.statements] == [("public", "mine", "T"), None]
     assert all(s.runs_alone for s in migration.apply.statements)

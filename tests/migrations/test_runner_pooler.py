@@ -13,9 +13,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from oeventdb import schema
+from oeventdb.connection import limit_waiting
 from oeventdb.demo.loading import LOADING_ORDER, load
 from oeventdb.errors import Refused
 from oeventdb.schema.lock import UpgradeLock
+from tests import traps
 from tests.legacy import digest
 from tests.legacy.generator import Size, generate
 from tests.migrations.toys import Toys
@@ -65,6 +67,22 @@ def test_dirty_data_is_migrated_and_restored(pooler: str, legacy: str) -> None:
     schema.rollback(dsn, to="0001")
     with psycopg.connect(legacy) as connection:
         assert digest.rows(connection, LOADING_ORDER) == before
+
+
+def test_nothing_is_run_that_others_have_put_into_public(pooler: str, legacy: str) -> None:
+    dsn = through(pooler, legacy)
+    with psycopg.connect(legacy) as connection:
+        load(connection, generate(6, Size(events=15, holders=80, feedback=80)))
+        # statements outside transactions have it, as a pooler takes no settings at the start
+        connection.execute(
+            f"ALTER DATABASE {connection.info.dbname} SET search_path = {traps.ABOVE_ALL}".encode()
+        )
+    traps.lay(legacy)
+    assert schema.migrate(dsn) == [m.id for m in schema.load()[1:]]
+    with schema.connect(dsn) as connection:
+        limit_waiting(connection)
+        assert schema.check(connection) == []
+    schema.rollback(dsn, to="0001")
 
 
 def test_of_several_upgraders_one_works(pooler: str, empty: str, tmp_path: Path) -> None:

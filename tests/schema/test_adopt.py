@@ -171,6 +171,18 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "index ticket_holders_order has a name that a migration needs: rename it",
         ),
         (
+            "CREATE TABLE discount_codes_event_code (id int)",
+            "table discount_codes_event_code has a name that a migration needs: rename it",
+        ),
+        (
+            "CREATE VIEW ticket_event AS SELECT 1 AS id",
+            "view ticket_event has a name that a migration needs: rename it",
+        ),
+        (
+            "CREATE TABLE survey (id int); CREATE INDEX feedback_user_event_all ON survey (id)",
+            "index feedback_user_event_all has a name that a migration needs: rename it",
+        ),
+        (
             "ALTER TABLE tickets ADD CONSTRAINT tickets_quantity CHECK (quantity < 5000)",
             "constraint tickets.tickets_quantity has a name that a migration needs: rename it",
         ),

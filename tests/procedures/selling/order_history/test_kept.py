@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -66,6 +67,18 @@ def test_a_refused_change_is_no_history(shop: Shop) -> None:
     with pytest.raises(Error), shop.connection.transaction():
         shop.client.cancel_order(order_identifier=str(order.identifier))
     assert shop.history(order) == [(None, "completed")]
+
+
+def test_the_comment_says_how_the_user_of_the_application_is_named(shop: Shop) -> None:
+    (comment,) = shop.connection.execute(
+        "SELECT obj_description('oeventdb_internal.order_history'::regclass)"
+    ).fetchone() or ("",)
+    setting = re.search(r"\((SET LOCAL .*) \.\.\.\)", comment)
+    assert setting
+    with shop.connection.transaction():
+        shop.connection.execute(f"{setting[1]} 'grace@example.org'".encode())
+        order = shop.place(line(shop.ticket()))
+    assert _who(shop, order)[1] == "grace@example.org"
 
 
 def test_the_user_of_the_application_is_named_for_one_transaction(setup: Session) -> None:
