@@ -210,11 +210,33 @@ WITH acls AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND a.attacl IS NOT NULL
+), given AS (
+    SELECT s.object, e.privilege_type, e.is_grantable,
+           CASE e.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(e.grantee) END AS role
+    FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
+    WHERE e.grantee <> s.owner
+    UNION ALL
+    -- on the tables in public, which have users of their own: what these roles may do, through whatever role
+    SELECT p.object, e.privilege_type, e.is_grantable, r.rolname
+    FROM (
+        SELECT 'table public.' || c.relname AS object, c.relowner, c.relacl AS acl
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%(tables)s)
+        UNION ALL
+        SELECT 'column public.' || c.relname || '.' || a.attname, c.relowner, a.attacl
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%(tables)s)
+    ) AS p
+    CROSS JOIN LATERAL pg_catalog.aclexplode(p.acl) AS e
+    JOIN pg_catalog.pg_roles AS r
+      ON r.rolname = ANY (%(roles)s) AND (e.grantee = 0 OR pg_catalog.pg_has_role(r.oid, e.grantee, 'USAGE'))
+    WHERE e.grantee <> p.relowner
 )
-SELECT s.object, e.privilege_type,
-       CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(e.grantee) END
-FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
-WHERE e.grantee <> s.owner
+SELECT g.object, v.privilege, g.role
+FROM given AS g,
+LATERAL (VALUES (g.privilege_type, true), (g.privilege_type || ' WITH GRANT OPTION', g.is_grantable)) AS v (privilege, has)
+WHERE v.has
 """
 
 # Every name with its schema, no needless quotes, no number rounded, intervals as in the manifest.
@@ -268,7 +290,13 @@ def read(
     return found
 
 
-def grants(connection: psycopg.Connection[TupleRow]) -> set[tuple[str, str, str]]:
-    """Return (object, privilege, role) of what others than the owner may do in our schemas."""
+def grants(
+    connection: psycopg.Connection[TupleRow], tables: list[str], roles: list[str]
+) -> set[tuple[str, str, str]]:
+    """Return (object, privilege, role) of what others than the owner may do.
+
+    In our schemas that is anybody, with 'public' for everybody; on those tables of public the named roles.
+    """
     with printed_alike(connection):
-        return {(o, p, r) for o, p, r in connection.execute(_ACLS.replace("%%", "%").encode())}
+        found = connection.execute(_ACLS, {"tables": tables, "roles": roles}).fetchall()
+    return {(object_, privilege, role) for object_, privilege, role in found}

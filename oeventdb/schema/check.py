@@ -39,7 +39,8 @@ class Difference:
 def check(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     """Return every difference between the database and this release's manifest; writes nothing.
 
-    Grants to roles are compared with what `oeventdb grant` recorded. In an adopted database,
+    Grants to roles are compared with what `oeventdb grant` recorded, and the owner of our schemas
+    needs what our functions do as it. In an adopted database,
     what differs as adopt allowed it is no difference: integer keys, names of the legacy
     constraints, columns, constraints and indexes of its own.
     Raises Refused where the database has no ledger.
@@ -107,7 +108,7 @@ def _grants(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     wanted = grants.recorded(connection)
     missing = [
         Difference(f"{privilege} on {name} to {role}", "grant", "missing", f"- {privilege}")
-        for name, privilege, role in grants.lacking(connection, wanted)
+        for name, privilege, role in grants.lacking(connection, wanted) + grants.owner_lacking(connection)
     ]
     surplus = [
         Difference(f"{privilege} on {name} to {role}", "grant", "surplus", f"+ {privilege}")
