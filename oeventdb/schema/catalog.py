@@ -95,7 +95,10 @@ SELECT
     'column' AS kind,
     n.nspname || '.' || c.relname || '.' || a.attname AS object,
     pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-    CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END AS nullable,
+    CASE WHEN NOT a.attnotnull THEN 'null' WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND k.contype = 'n' AND a.attnum = ANY (k.conkey) AND NOT k.convalidated
+    ) THEN 'not null, not valid' ELSE 'not null' END AS nullable,
     (
         SELECT 'nondeterministic' FROM pg_catalog.pg_collation AS o WHERE o.oid = a.attcollation AND NOT o.collisdeterministic
     ) AS collation,
@@ -114,6 +117,7 @@ SELECT
     'constraint' AS kind,
     n.nspname || '.' || c.relname || '.' || k.conname AS object,
     pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', '') AS definition,
+    CASE WHEN k.convalidated THEN 'yes' ELSE 'no' END AS validated,
     CASE WHEN EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')

@@ -108,6 +108,13 @@ def test_a_database_of_others_is_refused(empty: str) -> None:
             "+ definition: CHECK ((rating < (9)::numeric))",
         ),
         (
+            "UPDATE pg_constraint SET convalidated = false WHERE conname = 'tickets_discount_code'",
+            "constraint",
+            "public.tickets.tickets_discount_code",
+            "altered",
+            "- validated: yes\n+ validated: no",
+        ),
+        (
             "ALTER TABLE public.orders DISABLE TRIGGER ALL",
             "constraint",
             "public.orders.orders_user_id_fkey",
@@ -235,6 +242,33 @@ def test_what_was_tampered_with_is_named(
     assert (kind, name) in found, list(found)
     assert found[kind, name].state == state
     assert diff in found[kind, name].diff
+
+
+def test_a_constraint_that_old_rows_may_break_is_validated_or_not(migrated: str) -> None:
+    assert (
+        tampered(migrated, "ALTER TABLE public.discount_codes VALIDATE CONSTRAINT discount_codes_value") == []
+    )
+    reference = "FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE SET NULL"
+    assert (
+        tampered(
+            migrated,
+            "ALTER TABLE public.events DROP CONSTRAINT events_discount_code",
+            f"ALTER TABLE public.events ADD CONSTRAINT events_discount_code {reference} NOT VALID",
+        )
+        == []
+    )
+
+
+def test_a_column_whose_not_null_old_rows_may_break_is_named(migrated: str) -> None:
+    with psycopg.connect(migrated) as connection:
+        if connection.info.server_version < 180000:
+            pytest.skip("NOT NULL is a constraint since PostgreSQL 18")
+    (found,) = tampered(
+        migrated,
+        "ALTER TABLE public.feedback ALTER COLUMN rating DROP NOT NULL",
+        "ALTER TABLE public.feedback ADD CONSTRAINT own NOT NULL rating NOT VALID",
+    )
+    assert found.diff == "- nullable: not null\n+ nullable: not null, not valid"
 
 
 def test_another_owner_is_named(migrated: str, roles: Roles) -> None:
