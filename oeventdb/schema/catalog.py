@@ -84,10 +84,26 @@ SELECT
         SELECT pg_catalog.string_agg(i.inhrelid::pg_catalog.regclass::text, ', ' ORDER BY i.inhseqno, i.inhrelid)
         FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid
     ) AS child_tables,
+    (
+        SELECT pg_catalog.string_agg(i.inhparent::pg_catalog.regclass::text, ', ' ORDER BY i.inhseqno)
+        FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid
+    ) AS parent_tables,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
     CASE WHEN n.nspname <> 'public' THEN pg_catalog.pg_get_userbyid(c.relowner) END AS owner
 FROM ours AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+"""
+
+_OTHERS = """
+SELECT
+    CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'foreign table' END AS kind,
+    n.nspname || '.' || c.relname AS object,
+    pg_catalog.pg_get_userbyid(c.relowner) AS owner
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND c.relkind IN ('S', 'f')
+  -- those of identity columns are read with their columns
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'i')
 """
 
 _COLUMNS = """
@@ -104,6 +120,14 @@ SELECT
     ) AS collation,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default,
     CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END AS identity,
+    (
+        SELECT pg_catalog.format(
+            'by %%s from %%s to %%s%%s', s.seqincrement, s.seqmin, s.seqmax, CASE WHEN s.seqcycle THEN ', and again' END
+        )
+        FROM pg_catalog.pg_depend AS o
+        JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = o.objid
+        WHERE o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'i'
+    ) AS counts,
     CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END AS generated
 FROM ours AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -283,7 +307,7 @@ def read(
 ) -> dict[tuple[str, str], Thing]:
     """Return the objects of both schemas of ours and of the named tables of public (None = all)."""
     related = (_TABLES, _COLUMNS, _CONSTRAINTS, _TRIGGERS, _INDEXES, _RULES)
-    queries = (_SCHEMAS, _FUNCTIONS, _TYPES, *(_OURS + query for query in related))
+    queries = (_SCHEMAS, _FUNCTIONS, _TYPES, _OTHERS, *(_OURS + query for query in related))
     found: dict[tuple[str, str], Thing] = {}
     with printed_alike(connection), connection.cursor(row_factory=dict_row) as cursor:
         for query in queries:

@@ -159,6 +159,7 @@ def _loose(release: Manifest, thing: Thing) -> Thing:
         definition["type"] = base_type(definition["type"])
         if definition.get("identity") or definition.get("default", "").startswith("nextval("):
             definition.pop("default", None)
+            definition.pop("counts", None)
             definition["identity"] = "by default"
     elif "definition" in definition:
         definition["definition"] = " ".join(_words(definition["definition"]))

@@ -185,6 +185,27 @@ def test_a_database_of_others_is_refused(empty: str) -> None:
             "+ child_tables: public.more_tickets",
         ),
         (
+            "CREATE TABLE public.parents (id bigint NOT NULL); ALTER TABLE public.tickets INHERIT public.parents",
+            "table",
+            "public.tickets",
+            "altered",
+            "+ parent_tables: public.parents",
+        ),
+        (
+            "ALTER TABLE public.tickets ALTER id SET INCREMENT BY 7 SET MAXVALUE 100 SET CYCLE",
+            "column",
+            "public.tickets.id",
+            "altered",
+            "+ counts: by 7 from 1 to 100, and again",
+        ),
+        (
+            "CREATE SEQUENCE oeventdb_internal.own",
+            "sequence",
+            "oeventdb_internal.own",
+            "surplus",
+            "+ owner: the owner of schema oeventdb",
+        ),
+        (
             "CREATE RULE own AS ON DELETE TO public.tickets DO INSTEAD NOTHING",
             "rule",
             "public.tickets.own",
