@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from oeventdb.errors import DatabaseUnreachable
+
+if TYPE_CHECKING:
+    from psycopg.errors import Diagnostic
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that does not answer, where neither DSN nor PGCONNECT_TIMEOUT says."""
@@ -62,7 +66,7 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
 
     Keyword arguments are psycopg's. Statements are not prepared unless asked for, because a
     pooler may give each transaction another session. Transactions are READ COMMITTED and dates
-    are ISO, whatever the role has.
+    are ISO, whatever the role has. Warnings of the server are logged.
     Raises DatabaseUnreachable (server, password, database), with one line that has no secrets.
     """
     target = conninfo(dsn)
@@ -81,6 +85,7 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     except psycopg.OperationalError as error:
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
+    connection.add_notice_handler(_log_warning)
     _independent_of_the_role(connection)
     return connection
 
@@ -124,6 +129,11 @@ def _independent_of_the_role(connection: psycopg.Connection[TupleRow]) -> None:
         connection.execute("SET DateStyle TO ISO")
         if not connection.autocommit:
             connection.commit()
+
+
+def _log_warning(diagnostic: Diagnostic) -> None:
+    if diagnostic.severity_nonlocalized == "WARNING":
+        logging.getLogger(__name__).warning("%s", diagnostic.message_primary)
 
 
 def _one_line(message: str, password: str) -> str:

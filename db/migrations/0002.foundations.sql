@@ -286,7 +286,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.restore_column(text) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/internal/journaled_table.sql
--- The journal names a table of schema public plainly, and one of another schema with its schema.
+-- The journal names a table as SQL does where the search_path is public: a plain name is of that schema, whatever else has it.
 CREATE OR REPLACE FUNCTION oeventdb_internal.journaled_table(
     table_name text
 ) RETURNS regclass
@@ -295,14 +295,9 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_dot integer := pg_catalog.strpos(journaled_table.table_name, '.');
-    v_table regclass := pg_catalog.to_regclass(pg_catalog.format('public.%I', journaled_table.table_name));
+    v_schema text := CASE WHEN pg_catalog.cardinality(pg_catalog.parse_ident(journaled_table.table_name)) = 1 THEN 'public.' ELSE '' END;
+    v_table regclass := pg_catalog.to_regclass(v_schema || journaled_table.table_name);
 BEGIN
-    IF v_table IS NULL AND v_dot > 0 THEN
-        v_table := pg_catalog.to_regclass(pg_catalog.format(
-            '%I.%I', pg_catalog.left(journaled_table.table_name, v_dot - 1), pg_catalog.substr(journaled_table.table_name, v_dot + 1)
-        ));
-    END IF;
     IF v_table IS NULL THEN
         RAISE EXCEPTION 'the table % is gone', journaled_table.table_name USING ERRCODE = 'undefined_table';
     END IF;
@@ -382,7 +377,8 @@ BEGIN
     FOR v_key IN
         SELECT
             c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
-            CASE WHEN n.nspname = 'public' THEN r.relname ELSE n.nspname || '.' || r.relname END AS table_name,
+            CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
+            || pg_catalog.quote_ident(r.relname) AS table_name,
             (
                 SELECT pg_catalog.string_agg(pg_catalog.format('d.%I = p.%I', d.attname, p.attname), ' AND ')
                 FROM ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k (ours, theirs)
@@ -520,7 +516,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text) FR
 -- With a removed row, the rows that pointed at it; what can't be put back any more stays in the journal.
 CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependents(
     cause bigint
-) RETURNS void
+) RETURNS TABLE (journal_id bigint, problem text)
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -541,16 +537,19 @@ BEGIN
                 RAISE;
             WHEN OTHERS THEN
                 -- whatever a table, or a trigger, of somebody else has against it
+                journal_id := v_entry.id;
+                problem := SQLERRM;
+                RETURN NEXT;
                 CONTINUE;
         END;
         UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
-        PERFORM oeventdb_internal.restore_dependents(v_entry.id);
+        RETURN QUERY SELECT d.journal_id, d.problem FROM oeventdb_internal.restore_dependents(v_entry.id) AS d;
     END LOOP;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_dependents(bigint) IS
-'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Those that can''t be stay.
+'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Returns the entries that can''t be, and why.
 Raises only what can be tried again: lock_not_available, deadlock_detected, serialization_failure.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependents(bigint) FROM PUBLIC;

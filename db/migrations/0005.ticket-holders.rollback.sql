@@ -213,12 +213,26 @@ END
 $$;
 
 -- what pointed at them, the outer rows first
-SELECT oeventdb_internal.restore_dependents(s.caused_by)
-FROM (
-    SELECT DISTINCT j.caused_by FROM oeventdb_internal.journal AS j
-    WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at IS NULL
-    ORDER BY j.caused_by
-) AS s;
+DO $$
+DECLARE
+    v_left record;
+BEGIN
+    FOR v_left IN
+        SELECT j.table_name, d.problem, pg_catalog.count(DISTINCT j.id) AS rows, pg_catalog.min(j.id) AS first_id
+        FROM (
+            SELECT DISTINCT j.caused_by FROM oeventdb_internal.journal AS j
+            WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at IS NULL
+            ORDER BY j.caused_by
+        ) AS s
+        CROSS JOIN LATERAL oeventdb_internal.restore_dependents(s.caused_by) AS d
+        INNER JOIN oeventdb_internal.journal AS j ON j.id = d.journal_id
+        GROUP BY j.table_name, d.problem
+    LOOP
+        RAISE WARNING '% of the rows of % that went with holders stay in quarantine, e.g. entry %: %',
+            v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
+    END LOOP;
+END
+$$;
 
 DELETE FROM oeventdb_internal.journal AS j
 WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at >= pg_catalog.now();

@@ -207,6 +207,7 @@ AS $function$
 DECLARE
     v_entry oeventdb_internal.journal;
     v_current jsonb;
+    v_left record;
 BEGIN
     -- lock before looking: of two who restore the same entry the second must see that it is done
     SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id FOR UPDATE;
@@ -247,7 +248,15 @@ BEGIN
         END IF;
     END IF;
 
-    PERFORM oeventdb_internal.restore_dependents(v_entry.id);
+    FOR v_left IN
+        SELECT j.table_name, d.problem, pg_catalog.count(*) AS rows, pg_catalog.min(j.id) AS first_id
+        FROM oeventdb_internal.restore_dependents(v_entry.id) AS d
+        INNER JOIN oeventdb_internal.journal AS j ON j.id = d.journal_id
+        GROUP BY j.table_name, d.problem
+    LOOP
+        RAISE WARNING '% of the rows of % that went with it stay in quarantine, e.g. entry %: %',
+            v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
+    END LOOP;
     RETURN QUERY
     UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
     WHERE j.id = v_entry.id
@@ -257,6 +266,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_journaled(bigint) IS
 'Puts back what an entry of the journal keeps: a removed row, with the rows that pointed at it, a value, or a lost claim on a ticket. Returns the entry.
+Warns of the rows that can''t come with it.
 Errors: OE404 no such entry; OE400 restored before, or nothing to put back; else the error of the rule that is in the way.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_journaled(bigint) FROM PUBLIC;

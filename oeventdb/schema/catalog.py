@@ -84,10 +84,26 @@ SELECT
         SELECT pg_catalog.string_agg(i.inhrelid::pg_catalog.regclass::text, ', ' ORDER BY i.inhseqno, i.inhrelid)
         FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid
     ) AS child_tables,
+    (
+        SELECT pg_catalog.string_agg(i.inhparent::pg_catalog.regclass::text, ', ' ORDER BY i.inhseqno)
+        FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid
+    ) AS parent_tables,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
     CASE WHEN n.nspname <> 'public' THEN pg_catalog.pg_get_userbyid(c.relowner) END AS owner
 FROM ours AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+"""
+
+_OTHERS = """
+SELECT
+    CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'foreign table' END AS kind,
+    n.nspname || '.' || c.relname AS object,
+    pg_catalog.pg_get_userbyid(c.relowner) AS owner
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND c.relkind IN ('S', 'f')
+  -- those of identity columns are read with their columns
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'i')
 """
 
 _COLUMNS = """
@@ -95,12 +111,23 @@ SELECT
     'column' AS kind,
     n.nspname || '.' || c.relname || '.' || a.attname AS object,
     pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-    CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END AS nullable,
+    CASE WHEN NOT a.attnotnull THEN 'null' WHEN EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND k.contype = 'n' AND a.attnum = ANY (k.conkey) AND NOT k.convalidated
+    ) THEN 'not null, not valid' ELSE 'not null' END AS nullable,
     (
         SELECT 'nondeterministic' FROM pg_catalog.pg_collation AS o WHERE o.oid = a.attcollation AND NOT o.collisdeterministic
     ) AS collation,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default,
     CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END AS identity,
+    (
+        SELECT pg_catalog.format(
+            'by %%s from %%s to %%s%%s', s.seqincrement, s.seqmin, s.seqmax, CASE WHEN s.seqcycle THEN ', and again' END
+        )
+        FROM pg_catalog.pg_depend AS o
+        JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = o.objid
+        WHERE o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'i'
+    ) AS counts,
     CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END AS generated
 FROM ours AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -114,6 +141,7 @@ SELECT
     'constraint' AS kind,
     n.nspname || '.' || c.relname || '.' || k.conname AS object,
     pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', '') AS definition,
+    CASE WHEN k.convalidated THEN 'yes' ELSE 'no' END AS validated,
     CASE WHEN EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
@@ -210,11 +238,33 @@ WITH acls AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND a.attacl IS NOT NULL
+), given AS (
+    SELECT s.object, e.privilege_type, e.is_grantable,
+           CASE e.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(e.grantee) END AS role
+    FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
+    WHERE e.grantee <> s.owner
+    UNION ALL
+    -- on the tables in public, which have users of their own: what these roles may do, through whatever role
+    SELECT p.object, e.privilege_type, e.is_grantable, r.rolname
+    FROM (
+        SELECT 'table public.' || c.relname AS object, c.relowner, c.relacl AS acl
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%(tables)s)
+        UNION ALL
+        SELECT 'column public.' || c.relname || '.' || a.attname, c.relowner, a.attacl
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%(tables)s)
+    ) AS p
+    CROSS JOIN LATERAL pg_catalog.aclexplode(p.acl) AS e
+    JOIN pg_catalog.pg_roles AS r
+      ON r.rolname = ANY (%(roles)s) AND (e.grantee = 0 OR pg_catalog.pg_has_role(r.oid, e.grantee, 'USAGE'))
+    WHERE e.grantee <> p.relowner
 )
-SELECT s.object, e.privilege_type,
-       CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(e.grantee) END
-FROM acls AS s, LATERAL pg_catalog.aclexplode(s.acl) AS e
-WHERE e.grantee <> s.owner
+SELECT g.object, v.privilege, g.role
+FROM given AS g,
+LATERAL (VALUES (g.privilege_type, true), (g.privilege_type || ' WITH GRANT OPTION', g.is_grantable)) AS v (privilege, has)
+WHERE v.has
 """
 
 # Every name with its schema, no needless quotes, no number rounded, intervals as in the manifest.
@@ -257,7 +307,7 @@ def read(
 ) -> dict[tuple[str, str], Thing]:
     """Return the objects of both schemas of ours and of the named tables of public (None = all)."""
     related = (_TABLES, _COLUMNS, _CONSTRAINTS, _TRIGGERS, _INDEXES, _RULES)
-    queries = (_SCHEMAS, _FUNCTIONS, _TYPES, *(_OURS + query for query in related))
+    queries = (_SCHEMAS, _FUNCTIONS, _TYPES, _OTHERS, *(_OURS + query for query in related))
     found: dict[tuple[str, str], Thing] = {}
     with printed_alike(connection), connection.cursor(row_factory=dict_row) as cursor:
         for query in queries:
@@ -268,7 +318,13 @@ def read(
     return found
 
 
-def grants(connection: psycopg.Connection[TupleRow]) -> set[tuple[str, str, str]]:
-    """Return (object, privilege, role) of what others than the owner may do in our schemas."""
+def grants(
+    connection: psycopg.Connection[TupleRow], tables: list[str], roles: list[str]
+) -> set[tuple[str, str, str]]:
+    """Return (object, privilege, role) of what others than the owner may do.
+
+    In our schemas that is anybody, with 'public' for everybody; on those tables of public the named roles.
+    """
     with printed_alike(connection):
-        return {(o, p, r) for o, p, r in connection.execute(_ACLS.replace("%%", "%").encode())}
+        found = connection.execute(_ACLS, {"tables": tables, "roles": roles}).fetchall()
+    return {(object_, privilege, role) for object_, privilege, role in found}

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from oeventdb.schema.manifest import Manifest, Things
 
-_ADOPTED_ONLY_SURPLUS = ("column", "constraint", "index")
-_CASTS = re.compile(r"::(bigint|integer)|[()\s]")
+_ADOPTED_ONLY_SURPLUS = ("column", "constraint", "index", "trigger")
+# Literals and quoted names whole; the name of a function with its parenthesis, which is no grouping.
+_WORDS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|::\w+|\w+\(?|\S""")
+_CASTS = ("::bigint", "::integer", "::text")
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Difference:
 def check(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     """Return every difference between the database and this release's manifest; writes nothing.
 
-    Grants to roles are compared with what `oeventdb grant` recorded. In an adopted database,
+    Grants to roles are compared with what `oeventdb grant` recorded, and the owner of our schemas
+    needs what our functions do as it. In an adopted database,
     what differs as adopt allowed it is no difference: integer keys, names of the legacy
-    constraints, columns, constraints and indexes of its own.
+    constraints, columns, constraints, indexes and triggers of its own.
     Raises Refused where the database has no ledger.
     """
     entries = ledger.require(connection)
@@ -49,6 +52,9 @@ def check(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     found = catalog.read(connection, release.tables)
     live = manifest.comparable(found)
     expected = dict(release.objects)
+    for key, thing in live.items():
+        if key in expected and "validated" not in expected[key].definition:
+            thing.definition.pop("validated", None)
     if any(entry.adopted for entry in entries):
         _allow_adopted(release, expected, live)
     differences = [
@@ -107,7 +113,7 @@ def _grants(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     wanted = grants.recorded(connection)
     missing = [
         Difference(f"{privilege} on {name} to {role}", "grant", "missing", f"- {privilege}")
-        for name, privilege, role in grants.lacking(connection, wanted)
+        for name, privilege, role in grants.lacking(connection, wanted) + grants.owner_lacking(connection)
     ]
     surplus = [
         Difference(f"{privilege} on {name} to {role}", "grant", "surplus", f"+ {privilege}")
@@ -122,7 +128,7 @@ def _allow_adopted(release: Manifest, expected: Things, live: Things) -> None:
         if not thing.object.startswith("public."):
             continue
         wanted = expected.get(key)
-        if wanted is not None and _same_but_adopted(wanted, thing):
+        if wanted is not None and _loose(release, wanted) == _loose(release, thing):
             live[key] = wanted
         elif wanted is None and thing.kind in _ADOPTED_ONLY_SURPLUS:
             del live[key]
@@ -137,24 +143,36 @@ def _match_renamed(release: Manifest, expected: Things, thing: Thing) -> None:
             key in release.legacy
             and wanted.kind == thing.kind == "constraint"
             and wanted.object.rpartition(".")[0] == table
-            and wanted.definition == thing.definition
+            and _loose(release, wanted).definition
+            == _loose(release, replace(thing, object=wanted.object)).definition
         ):
             del expected[key]
             return
 
 
-def _same_but_adopted(wanted: Thing, has: Thing) -> bool:
-    return _loose(wanted).definition == _loose(has).definition
-
-
-def _loose(thing: Thing) -> Thing:
-    """Leave out what adopt does not ask for: integer width, lengths, where ids come from."""
+def _loose(release: Manifest, thing: Thing) -> Thing:
+    """Leave out what adopt does not ask for: integer width, lengths, where ids come from, old keys validated."""
     definition = dict(thing.definition)
+    if thing.key in release.legacy:
+        definition.pop("validated", None)
     if thing.kind == "column":
         definition["type"] = base_type(definition["type"])
         if definition.get("identity") or definition.get("default", "").startswith("nextval("):
             definition.pop("default", None)
+            definition.pop("counts", None)
             definition["identity"] = "by default"
     elif "definition" in definition:
-        definition["definition"] = _CASTS.sub("", definition["definition"])
+        definition["definition"] = " ".join(_words(definition["definition"]))
     return replace(thing, definition=definition)
+
+
+def _words(definition: str) -> list[str]:
+    """Return the words without casts between integers or texts, and the parentheses around single operands that casts need."""
+    words: list[str] = []
+    for word in _WORDS.findall(definition):
+        if word in _CASTS:
+            continue
+        words.append(word)
+        if word == ")" and words[-3:-2] == ["("] and not words[-2].endswith(("(", ")")):
+            words[-3:] = [words[-2]]
+    return words

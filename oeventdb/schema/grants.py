@@ -54,18 +54,55 @@ ORDER BY c.relname, a.attnum
 
 # What the owner's default privileges give on every object that is made, ours as well.
 _DEFAULTS = """
-SELECT e.privilege_type, CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(e.grantee) END
+SELECT e.privilege_type, CASE e.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(e.grantee) END
 FROM pg_catalog.pg_default_acl AS d, pg_catalog.aclexplode(d.defaclacl) AS e
 WHERE d.defaclrole IN (
     SELECT n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname IN ('oeventdb', 'oeventdb_internal')
 )
 """
 
+# What functions need that run as the owner of our schemas, and what is missing where somebody else owns the tables.
+_OWNER_LACKS = """
+WITH ours AS (
+    SELECT c.oid, c.relkind, n.nspname || '.' || c.relname AS name
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v')
+      AND (n.nspname IN ('oeventdb', 'oeventdb_internal') OR n.nspname = 'public' AND c.relname = ANY (%s))
+), owner AS (
+    SELECT n.nspowner AS oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'oeventdb'
+), needed AS (
+    SELECT 'schema ' || n.nspname AS object, 'USAGE' AS privilege,
+           pg_catalog.has_schema_privilege(o.oid, n.oid, 'USAGE') AS given
+    FROM owner AS o, pg_catalog.pg_namespace AS n
+    WHERE n.nspname IN ('public', 'oeventdb', 'oeventdb_internal')
+    UNION ALL
+    SELECT pg_catalog.format('%%s %%s.%%s(%%s)', CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END,
+               n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes)),
+           'EXECUTE', pg_catalog.has_function_privilege(o.oid, p.oid, 'EXECUTE')
+    FROM owner AS o, pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('oeventdb', 'oeventdb_internal')
+    UNION ALL
+    SELECT 'table ' || t.name, v.privilege, pg_catalog.has_table_privilege(o.oid, t.oid, v.privilege)
+    FROM owner AS o, ours AS t, (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS v (privilege)
+    UNION ALL
+    -- of serial columns, as adopted tables have them
+    SELECT 'sequence of ' || t.name, 'USAGE', pg_catalog.has_sequence_privilege(o.oid, s.oid, 'USAGE, UPDATE')
+    FROM owner AS o, ours AS t
+    JOIN pg_catalog.pg_depend AS d ON d.refobjid = t.oid AND d.deptype = 'a'
+    JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+)
+SELECT l.object, l.privilege, pg_catalog.pg_get_userbyid(o.oid)
+FROM needed AS l, owner AS o
+WHERE NOT l.given
+"""
+
 _HAS = {
-    "schema": "SELECT pg_catalog.has_schema_privilege(%s, %s, %s)",
+    "schema": "SELECT pg_catalog.has_schema_privilege(%s, pg_catalog.to_regnamespace(%s), %s)",
     "function": "SELECT pg_catalog.has_function_privilege(%s, %s, %s)",
     "procedure": "SELECT pg_catalog.has_function_privilege(%s, %s, %s)",
-    "table": "SELECT pg_catalog.has_table_privilege(%s, %s, %s)",
+    "table": "SELECT pg_catalog.has_table_privilege(%s, pg_catalog.to_regclass(%s), %s)",
     "column": "SELECT pg_catalog.has_column_privilege(%s, %s, %s, %s)",
 }
 
@@ -90,8 +127,8 @@ class Grant:
         return sql.SQL("GRANT {} TO {}").format(self._what(), sql.Identifier(self.role))
 
     def withdrawal(self) -> sql.Composed:
-        """Return the REVOKE; the role may be PUBLIC."""
-        role = sql.SQL("PUBLIC") if self.role == "PUBLIC" else sql.Identifier(self.role)
+        """Return the REVOKE; 'public' is everybody, and no role can have that name."""
+        role = sql.SQL("PUBLIC") if self.role == "public" else sql.Identifier(self.role)
         return sql.SQL("REVOKE {} FROM {}").format(self._what(), role)
 
     def _what(self) -> sql.Composed:
@@ -177,7 +214,7 @@ def _withdraw_defaults(connection: psycopg.Connection[TupleRow], wanted: list[Gr
         return
     for thing, privilege, role in surplus(connection, wanted):
         target, _, name = thing.partition(" ")
-        if (privilege, role) in defaults and target != "column":
+        if (privilege, role) in defaults and target != "column" and not name.startswith("public."):
             connection.execute(Grant(role, privilege, target, name).withdrawal())
 
 
@@ -197,10 +234,21 @@ def lacking(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> li
     return [Privilege(g.object, g.privilege, g.role) for g in wanted if not _is_given(connection, g)]
 
 
+def owner_lacking(connection: psycopg.Connection[TupleRow]) -> list[Privilege]:
+    """Return the privileges without which our functions, which run as the owner of our schemas, fail."""
+    with catalog.printed_alike(connection):
+        found = connection.execute(_OWNER_LACKS, (manifest.load().tables,)).fetchall()
+    return [Privilege(*lacking) for lacking in found]
+
+
 def surplus(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[Privilege]:
-    """Return the privileges on objects of ours that are there and not wanted, in the order of objects."""
+    """Return the privileges that are there and not wanted, in the order of objects.
+
+    Anybody's on what is in our schemas, and on our tables in public those of the roles that `wanted` names.
+    """
     allowed = {(g.object, g.privilege, g.role) for g in wanted}
-    return [Privilege(*has) for has in sorted(catalog.grants(connection) - allowed)]
+    found = catalog.grants(connection, manifest.load().tables, sorted({g.role for g in wanted}))
+    return [Privilege(*has) for has in sorted(found - allowed)]
 
 
 def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[str]:

@@ -36,13 +36,14 @@ class JournalDetail(JournalEntry):
     needs: str
 
 
-# Tables of other schemas are journaled with their schema.
+# As journaled_table does, which is not for everybody who may read the journal.
 _TABLE = """
 SELECT n.nspname, c.relname
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relname = %(table)s AND n.nspname = 'public' OR n.nspname || '.' || c.relname = %(table)s
-ORDER BY n.nspname = 'public' DESC LIMIT 1
+CROSS JOIN pg_catalog.parse_ident(%(table)s) AS p (names)
+WHERE ARRAY[n.nspname, c.relname]::text[]
+    = CASE WHEN pg_catalog.cardinality(p.names) = 1 THEN pg_catalog.array_prepend('public', p.names) ELSE p.names END
 """
 
 _ENTRY = "id, migration, table_name AS table, key, reason, journaled_at, restored_at"

@@ -159,7 +159,7 @@ def state(dsn: str) -> dict[str, Any]:
             ).fetchall()
         return {
             "catalog": catalog.read(connection),
-            "grants": catalog.grants(connection),
+            "grants": catalog.grants(connection, [], []),
             "rows": digest.rows(connection, LOADING_ORDER),
             "internal": digest.rows(connection, [n for (n,) in internal], "oeventdb_internal"),
             "journal": journal,

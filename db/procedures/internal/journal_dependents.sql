@@ -15,7 +15,8 @@ BEGIN
     FOR v_key IN
         SELECT
             c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
-            CASE WHEN n.nspname = 'public' THEN r.relname ELSE n.nspname || '.' || r.relname END AS table_name,
+            CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
+            || pg_catalog.quote_ident(r.relname) AS table_name,
             (
                 SELECT pg_catalog.string_agg(pg_catalog.format('d.%I = p.%I', d.attname, p.attname), ' AND ')
                 FROM ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey)) AS k (ours, theirs)

@@ -1,4 +1,4 @@
--- The journal names a table of schema public plainly, and one of another schema with its schema.
+-- The journal names a table as SQL does where the search_path is public: a plain name is of that schema, whatever else has it.
 CREATE OR REPLACE FUNCTION oeventdb_internal.journaled_table(
     table_name text
 ) RETURNS regclass
@@ -7,14 +7,9 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_dot integer := pg_catalog.strpos(journaled_table.table_name, '.');
-    v_table regclass := pg_catalog.to_regclass(pg_catalog.format('public.%I', journaled_table.table_name));
+    v_schema text := CASE WHEN pg_catalog.cardinality(pg_catalog.parse_ident(journaled_table.table_name)) = 1 THEN 'public.' ELSE '' END;
+    v_table regclass := pg_catalog.to_regclass(v_schema || journaled_table.table_name);
 BEGIN
-    IF v_table IS NULL AND v_dot > 0 THEN
-        v_table := pg_catalog.to_regclass(pg_catalog.format(
-            '%I.%I', pg_catalog.left(journaled_table.table_name, v_dot - 1), pg_catalog.substr(journaled_table.table_name, v_dot + 1)
-        ));
-    END IF;
     IF v_table IS NULL THEN
         RAISE EXCEPTION 'the table % is gone', journaled_table.table_name USING ERRCODE = 'undefined_table';
     END IF;

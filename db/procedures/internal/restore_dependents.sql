@@ -1,7 +1,7 @@
 -- With a removed row, the rows that pointed at it; what can't be put back any more stays in the journal.
 CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependents(
     cause bigint
-) RETURNS void
+) RETURNS TABLE (journal_id bigint, problem text)
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -22,16 +22,19 @@ BEGIN
                 RAISE;
             WHEN OTHERS THEN
                 -- whatever a table, or a trigger, of somebody else has against it
+                journal_id := v_entry.id;
+                problem := SQLERRM;
+                RETURN NEXT;
                 CONTINUE;
         END;
         UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
-        PERFORM oeventdb_internal.restore_dependents(v_entry.id);
+        RETURN QUERY SELECT d.journal_id, d.problem FROM oeventdb_internal.restore_dependents(v_entry.id) AS d;
     END LOOP;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_dependents(bigint) IS
-'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Those that can''t be stay.
+'Puts back the rows that went with, or were parted from, the row of a journal entry, and marks them restored. Returns the entries that can''t be, and why.
 Raises only what can be tried again: lock_not_available, deadlock_detected, serialization_failure.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependents(bigint) FROM PUBLIC;

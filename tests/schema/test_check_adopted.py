@@ -1,0 +1,76 @@
+"""In an adopted database, what adopt allows to differ is no difference, and everything else is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from oeventdb import schema
+from tests.schema import open_event
+from tests.schema.test_check import tampered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
+
+VALUE = "ALTER TABLE public.discount_codes DROP CONSTRAINT discount_codes_value, ADD CONSTRAINT discount_codes_value CHECK "
+
+
+@pytest.fixture(scope="module")
+def adopted_template(databases: Databases) -> str:
+    """Return the name of a database of Open Event that was adopted and migrated, to copy."""
+    dsn = databases.create()
+    with psycopg.connect(dsn) as connection:
+        open_event.create(connection, grown=True)
+        connection.execute("ALTER TABLE public.discount_codes ALTER type TYPE text, ALTER code TYPE text")
+        connection.execute(
+            "CREATE FUNCTION public.own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER own BEFORE UPDATE ON public.tickets FOR EACH ROW EXECUTE FUNCTION public.own()"
+        )
+        schema.adopt(connection)
+    schema.migrate(dsn)
+    return str(conninfo_to_dict(dsn)["dbname"])
+
+
+@pytest.fixture
+def adopted(new_database: Callable[[str | None], str], adopted_template: str) -> str:
+    """Return the DSN of a database of Open Event that was adopted and migrated."""
+    return new_database(adopted_template)
+
+
+def test_keys_types_names_and_triggers_of_its_own_are_no_difference(adopted: str) -> None:
+    assert tampered(adopted) == []
+
+
+@pytest.mark.parametrize("name", ["ticket_holders_order_id_fkey", "own"])
+def test_an_old_key_that_old_rows_break_is_no_difference(adopted: str, name: str) -> None:
+    statement = (
+        "ALTER TABLE public.ticket_holders DROP CONSTRAINT ticket_holders_order_id_fkey,"
+        f" ADD CONSTRAINT {name} FOREIGN KEY (order_id) REFERENCES public.orders ON DELETE CASCADE NOT VALID"
+    )
+    assert tampered(adopted, statement) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(value >= 0 AND value < 'Infinity' AND type <> 'percent') OR value <= 100",
+        "value >= 0 AND value < 'Infinity' AND (type <> '(percent)' OR value <= 100)",
+    ],
+)
+def test_a_rule_with_other_parentheses_is_another_rule(adopted: str, condition: str) -> None:
+    (found,) = tampered(adopted, f"{VALUE} ({condition}) NOT VALID")
+    assert (found.object, found.state) == ("public.discount_codes.discount_codes_value", "altered")
+
+
+def test_a_rule_that_old_rows_may_break_is_named(adopted: str) -> None:
+    (found,) = tampered(
+        adopted, "UPDATE pg_constraint SET convalidated = false WHERE conname = 'feedback_rating_half_stars'"
+    )
+    assert found.diff == "- validated: yes\n+ validated: no"
