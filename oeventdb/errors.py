@@ -75,7 +75,8 @@ class NotFound(Error):
 class InvalidArgument(Error):
     """An argument is NULL, empty, of the wrong shape or out of range: correct it.
 
-    Detail: ``argument``, ``reason``.
+    Detail: ``argument``, ``reason``; without ``argument`` where PostgreSQL does not say which of
+    several it could not read.
     """
 
     sqlstate = "OE400"

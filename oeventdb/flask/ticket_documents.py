@@ -100,7 +100,7 @@ def page(
         with psycopg.Cursor(connection) as cursor:
             (row,) = cursor.execute(_statement(source, query.sort, shown), parameters).fetchall()
     except CALL_ERRORS as exc:
-        refuse(exc)
+        refuse(exc, arguments)
     return Tickets(*row)
 
 
