@@ -267,7 +267,8 @@ def translate(exc: BaseException) -> BaseException:
     hint = diag.message_hint
     if error is None and cause.sqlstate.startswith("23"):
         known = CONSTRAINTS.get(diag.constraint_name or "")
-        if known:
+        # others may have a constraint of that name on a table of theirs
+        if known and (diag.schema_name, diag.table_name) in ((None, None), ("public", known.table)):
             error, hint = known.error, known.rule
     if error is None and not cause.sqlstate.startswith("OE"):
         return exc
