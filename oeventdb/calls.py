@@ -70,7 +70,7 @@ class Function(Generic[R]):
         """The statement that gives these arguments; raises InvalidArgument for a number that is none of its type."""
         for name, limit in self._limits.items():
             value = arguments.get(name)
-            for item in cast("list[Any]", value) if isinstance(value, list) else [value]:
+            for item in cast("list[object]", value) if isinstance(value, list) else [value]:
                 _require_whole(name, item, limit)
         names = tuple(arguments)
         statement = self._statements.get(names)
@@ -166,7 +166,7 @@ def _json_value(name: str, value: object) -> Any:
             return float(value)
         raise _invalid(name, f"{value} is no number that can be sent exactly")
     if isinstance(value, Mapping):
-        return dict(cast("Mapping[Any, Any]", value))
+        return dict(cast("Mapping[object, object]", value))
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return list(cast("Sequence[Any]", value))
+        return list(cast("Sequence[object]", value))
     raise TypeError(f"{type(value).__name__} is no JSON value")
