@@ -245,7 +245,7 @@ class AsyncClient:
             functions.PLACE_ORDER,
             given(
                 event_id=event_id,
-                lines=jsonb(lines),
+                lines=jsonb("lines", lines),
                 email=email,
                 discount_code=discount_code,
                 access_code=access_code,
@@ -273,7 +273,10 @@ class AsyncClient:
         return await self._all(
             functions.QUOTE_ORDER,
             given(
-                event_id=event_id, lines=jsonb(lines), discount_code=discount_code, access_code=access_code
+                event_id=event_id,
+                lines=jsonb("lines", lines),
+                discount_code=discount_code,
+                access_code=access_code,
             ),
         )
 
@@ -370,12 +373,13 @@ class AsyncClient:
         return await self._one(functions.UPDATE_RATING, {"rating": rating})
 
     async def _all(self, function: Function[R], arguments: dict[str, Any]) -> list[R]:
-        try:
-            async with AsyncCursor(self._connection, row_factory=function.row_factory) as cursor:
-                await cursor.execute(function.statement(arguments), arguments)
+        async with AsyncCursor(self._connection, row_factory=function.row_factory) as cursor:
+            try:
+                # binary: dates are read whatever DateStyle the session has
+                await cursor.execute(function.statement(arguments), arguments, binary=True)
                 return await cursor.fetchall()
-        except CALL_ERRORS as exc:
-            refuse(exc)
+            except CALL_ERRORS as exc:
+                refuse(exc, arguments, is_done=cursor.pgresult is not None)
 
     async def _one(self, function: Function[R], arguments: dict[str, Any]) -> R:
         rows = await self._all(function, arguments)

@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from oeventdb.errors import InvalidArgument, translate
 
 R = TypeVar("R")
 
 Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
-"""What may be given for a jsonb argument; a Decimal inside is sent as a number."""
+"""What may be given for a jsonb argument; a Decimal inside is sent as a number, or refused where that is another."""
 
 CALL_ERRORS: Final = (psycopg.Error, UnicodeEncodeError)
 """What a call can raise: psycopg's errors, and text that is no Unicode."""
+
+_LIMITS: Final = {"integer": 2**31, "bigint": 2**63}
 
 
 class _Default:
     """The type of DEFAULT; ``help()`` shows it by this name."""
 
     def __repr__(self) -> str:
+        return "DEFAULT"
+
+    def __reduce__(self) -> str:
+        # a copy is the same object: it is recognized by that
         return "DEFAULT"
 
 
@@ -44,7 +50,7 @@ class Function(Generic[R]):
     columns which a newer database adds do no harm.
     """
 
-    __slots__ = ("_call", "_statements", "casts", "row_factory")
+    __slots__ = ("_call", "_limits", "_statements", "casts", "row_factory")
 
     def __init__(self, name: str, returns: type[R], /, **casts: str) -> None:
         if dataclasses.is_dataclass(returns):
@@ -55,11 +61,17 @@ class Function(Generic[R]):
             self._call = f"SELECT oeventdb.{name}"
             make = _first
         self.casts = casts
+        types = ((name, cast.removesuffix("[]")) for name, cast in casts.items())
+        self._limits = {name: _LIMITS[type_] for name, type_ in types if type_ in _LIMITS}
         self._statements: dict[tuple[str, ...], bytes] = {}
         self.row_factory: Callable[[Any], Callable[[Sequence[Any]], R]] = lambda _: make
 
-    def statement(self, arguments: dict[str, Any]) -> bytes:
-        """The statement that gives these arguments."""
+    def statement(self, arguments: Mapping[str, Any]) -> bytes:
+        """The statement that gives these arguments; raises InvalidArgument for a number that is none of its type."""
+        for name, limit in self._limits.items():
+            value = arguments.get(name)
+            for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+                _require_whole(name, item, limit)
         names = tuple(arguments)
         statement = self._statements.get(names)
         if statement is None:
@@ -74,9 +86,11 @@ def given(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not DEFAULT}
 
 
-def jsonb(value: Any) -> Any:
-    """A jsonb parameter; None and DEFAULT stay what they are."""
-    return value if value is None or value is DEFAULT else Jsonb(value, dumps=_dumps)
+def jsonb(name: str, value: Any) -> Any:
+    """The text of a jsonb argument; None and DEFAULT stay what they are."""
+    if value is None or value is DEFAULT:
+        return value
+    return json.dumps(value, default=lambda item: _json_value(name, item))
 
 
 def array(value: Any) -> Any:
@@ -84,20 +98,45 @@ def array(value: Any) -> Any:
     return value if value is None or value is DEFAULT else list(value)
 
 
-def refuse(exc: Exception) -> NoReturn:
+def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = False) -> NoReturn:
     """Raise the domain error for what went wrong in a call, or the error itself if it is none.
 
-    Values that PostgreSQL cannot take for the argument's type at all (a number beyond
-    bigint, text with a NUL character) are invalid arguments like those a function refuses.
+    Values that PostgreSQL cannot take for the argument's type at all (a date that is none, text
+    with a NUL character) are invalid arguments like those a function refuses. Where the call
+    ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
     """
     error = translate(exc)
     if error is exc:
-        if not isinstance(exc, (psycopg.DataError, UnicodeEncodeError)):
+        if is_done or not isinstance(exc, (psycopg.DataError, UnicodeEncodeError)):
             raise exc
         primary = exc.diag.message_primary if isinstance(exc, psycopg.DataError) else None
-        reason = primary or str(exc)
-        error = InvalidArgument(reason, detail={"reason": reason})
+        error = _invalid(_at_fault(exc, arguments), primary or str(exc))
     raise error from exc
+
+
+def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
+    """The argument whose value could not be sent or read, where that is known."""
+    if isinstance(exc, psycopg.DataError) and exc.sqlstate:
+        # PostgreSQL says "parameter $1"; parameters are numbered as the arguments stand in the statement
+        numbers = re.findall(r"\$(\d+)", exc.diag.context or "")
+        return dict(enumerate(arguments, 1)).get(int(numbers[0])) if len(numbers) == 1 else None
+    unsent = exc.object if isinstance(exc, UnicodeEncodeError) else "\0"
+    return next(
+        (name for name, value in arguments.items() if isinstance(value, str) and unsent in value), None
+    )
+
+
+def _require_whole(name: str, value: Any, limit: int) -> None:
+    """Refuse what is no number of a whole number's type; a cast would round a fraction to another row's id."""
+    if isinstance(value, (float, Decimal)):
+        raise _invalid(name, f"{value} is no int")
+    if isinstance(value, int) and not -limit <= value < limit:
+        raise _invalid(name, f"{value} is out of range")
+
+
+def _invalid(argument: str | None, reason: str) -> InvalidArgument:
+    named = {"argument": argument} if argument else {}
+    return InvalidArgument(reason, detail=named | {"reason": reason})
 
 
 def _row_maker(row: type[R]) -> Callable[[Sequence[Any]], R]:
@@ -121,11 +160,13 @@ def _first(values: Sequence[Any]) -> Any:
     return values[0]
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, default=_number)
-
-
-def _number(value: Any) -> float:
+def _json_value(name: str, value: object) -> Any:
     if isinstance(value, Decimal):
-        return float(value)
+        if value.is_finite() and Decimal(repr(float(value))) == value:
+            return float(value)
+        raise _invalid(name, f"{value} is no number that can be sent exactly")
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return list(cast("Sequence[object]", value))
     raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -243,7 +243,7 @@ class Client:
             functions.PLACE_ORDER,
             given(
                 event_id=event_id,
-                lines=jsonb(lines),
+                lines=jsonb("lines", lines),
                 email=email,
                 discount_code=discount_code,
                 access_code=access_code,
@@ -271,7 +271,10 @@ class Client:
         return self._all(
             functions.QUOTE_ORDER,
             given(
-                event_id=event_id, lines=jsonb(lines), discount_code=discount_code, access_code=access_code
+                event_id=event_id,
+                lines=jsonb("lines", lines),
+                discount_code=discount_code,
+                access_code=access_code,
             ),
         )
 
@@ -368,12 +371,13 @@ class Client:
         return self._one(functions.UPDATE_RATING, {"rating": rating})
 
     def _all(self, function: Function[R], arguments: dict[str, Any]) -> list[R]:
-        try:
-            with Cursor(self._connection, row_factory=function.row_factory) as cursor:
-                cursor.execute(function.statement(arguments), arguments)
+        with Cursor(self._connection, row_factory=function.row_factory) as cursor:
+            try:
+                # binary: dates are read whatever DateStyle the session has
+                cursor.execute(function.statement(arguments), arguments, binary=True)
                 return cursor.fetchall()
-        except CALL_ERRORS as exc:
-            refuse(exc)
+            except CALL_ERRORS as exc:
+                refuse(exc, arguments, is_done=cursor.pgresult is not None)
 
     def _one(self, function: Function[R], arguments: dict[str, Any]) -> R:
         rows = self._all(function, arguments)

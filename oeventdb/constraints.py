@@ -52,7 +52,7 @@ RULES: dict[str, dict[str, tuple[str, str]]] = {
         "orders_code_seats": ("OE400", "The seats that used a code are 0 or more."),
     },
     "orders_tickets": {
-        "orders_tickets_ticket": ("OE104", "A ticket that is in an order cannot be deleted."),
+        "orders_tickets_ticket": ("OE104", "A ticket that is in an order exists, and cannot be deleted."),
     },
     "ticket_holders": {
         "ticket_event": ("OE101", "An admission of a ticket has one holder."),
@@ -61,7 +61,7 @@ RULES: dict[str, dict[str, tuple[str, str]]] = {
             "A holder holds an admission that the ticket's quantity provides.",
         ),
         "ticket_holders_admission_complete": ("OE400", "An admission is one of a ticket of an event."),
-        "ticket_holders_ticket": ("OE104", "A ticket that has holders cannot be deleted."),
+        "ticket_holders_ticket": ("OE104", "A ticket that has holders exists, and cannot be deleted."),
     },
     "tickets": {
         "tickets_discount_code": (

@@ -75,7 +75,8 @@ class NotFound(Error):
 class InvalidArgument(Error):
     """An argument is NULL, empty, of the wrong shape or out of range: correct it.
 
-    Detail: ``argument``, ``reason``.
+    Detail: ``argument``, ``reason``; without ``argument`` where PostgreSQL does not say which of
+    several it could not read.
     """
 
     sqlstate = "OE400"
@@ -266,7 +267,8 @@ def translate(exc: BaseException) -> BaseException:
     hint = diag.message_hint
     if error is None and cause.sqlstate.startswith("23"):
         known = CONSTRAINTS.get(diag.constraint_name or "")
-        if known:
+        # others may have a constraint of that name on a table of theirs
+        if known and (diag.schema_name, diag.table_name) in ((None, None), ("public", known.table)):
             error, hint = known.error, known.rule
     if error is None and not cause.sqlstate.startswith("OE"):
         return exc

@@ -54,14 +54,13 @@ NOQA = """\
 
 METHODS = """
     {async_}def _all(self, function: Function[R], arguments: dict[str, Any]) -> list[R]:
-        try:
-            {async_}with {cursor}(
-                self._connection, row_factory=function.row_factory
-            ) as cursor:
-                {await_}cursor.execute(function.statement(arguments), arguments)
+        {async_}with {cursor}(self._connection, row_factory=function.row_factory) as cursor:
+            try:
+                # binary: dates are read whatever DateStyle the session has
+                {await_}cursor.execute(function.statement(arguments), arguments, binary=True)
                 return {await_}cursor.fetchall()
-        except CALL_ERRORS as exc:
-            refuse(exc)
+            except CALL_ERRORS as exc:
+                refuse(exc, arguments, is_done=cursor.pgresult is not None)
 
     {async_}def _one(self, function: Function[R], arguments: dict[str, Any]) -> R:
         rows = {await_}self._all(function, arguments)
@@ -211,7 +210,7 @@ def defaults_sentence(function: Function) -> str:
 def parameter(argument: Argument) -> str:
     """The expression that is bound for an argument."""
     if argument.type == "jsonb":
-        return f"jsonb({argument.name})"
+        return f'jsonb("{argument.name}", {argument.name})'
     if argument.type.endswith("[]"):
         return f"array({argument.name})"
     return argument.name

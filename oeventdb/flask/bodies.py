@@ -9,6 +9,7 @@ from flask import Request
 
 from oeventdb.flask.negotiation import MEDIA_TYPE, is_supported
 from oeventdb.flask.problems import Problem, invalid, unknown
+from oeventdb.flask.reads import is_id
 
 LARGEST_BODY = 1_000_000
 """Bytes; an order of a thousand seats is a tenth of it."""
@@ -98,6 +99,6 @@ def _identifier(item: Any, type_: str, pointer: str) -> int:
     if item["type"] != type_:
         raise Problem(409, f"the type has to be {type_}", pointer=f"{pointer}/type")
     text = str(item["id"])
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not is_id(text):
         raise unknown(type_, text, pointer=f"{pointer}/id")
     return int(text)

@@ -12,7 +12,6 @@ from oeventdb.flask import bodies, documents, reads, ticket_documents, tickets
 from oeventdb.flask.negotiation import json_response
 from oeventdb.flask.problems import unknown
 from oeventdb.flask.requests import Asked, Route, path_id, require_match
-from oeventdb.rows import Ticket
 
 _RELATIONSHIP = "/discount-codes/<code>/relationships/tickets"
 _POINTERS = {"ticket_ids": "/data", "ticket_id": "/data", "discount_code_id": "code"}
@@ -28,7 +27,7 @@ def code_tickets(asked: Asked, code: str) -> Response:
 def code_linkage(asked: Asked, code: str) -> Response:
     """The relationship of a code to its tickets."""
     found = _managed(asked, code)
-    return _linkage(asked, asked.client.discount_code_tickets(discount_code_id=found["id"]), found["id"])
+    return _linkage(asked, _tickets(asked, found["id"]), found["id"])
 
 
 def replace_code_linkage(asked: Asked, code: str) -> Response:
@@ -51,18 +50,20 @@ def _change(asked: Asked, code: str, change: Callable[[set[int], set[int]], set[
     given = set(bodies.linkage(asked.request, "ticket"))
     # two changes of one code must queue here: each reads the set before it writes another
     reads.lock(asked.connection, f"discount code {found['id']}")
-    before_rows = asked.client.discount_code_tickets(discount_code_id=found["id"])
-    require_match(asked.request, _linkage(asked, before_rows, found["id"]))
-    before = {row.id for row in before_rows}
-    wanted = change(before, given)
-    if wanted == before:
+    before = _tickets(asked, found["id"])
+    require_match(asked.request, _linkage(asked, before, found["id"]))
+    wanted = change(set(before), given)
+    if wanted == set(before):
         return Response(status=204)
-    after = asked.client.replace_discount_code_tickets(
-        discount_code_id=found["id"], ticket_ids=sorted(wanted)
+    after = ticket_documents.ids(
+        asked.connection,
+        functions.REPLACE_DISCOUNT_CODE_TICKETS,
+        discount_code_id=found["id"],
+        ticket_ids=sorted(wanted),
     )
     resource = documents.discount_code(found, asked.prefix)
     resource["relationships"]["tickets"]["data"] = _identifiers(after)
-    included = ticket_documents.some(asked.connection, [row.id for row in after], asked.prefix)
+    included = ticket_documents.some(asked.connection, after, asked.prefix)
     return json_response(documents.document(asked.request.path, data=resource), included=included.array)
 
 
@@ -75,14 +76,18 @@ def _managed(asked: Asked, code: str) -> dict[str, Any]:
     return found
 
 
-def _linkage(asked: Asked, rows: list[Ticket], code_id: int) -> Response:
+def _tickets(asked: Asked, code_id: int) -> list[int]:
+    return ticket_documents.ids(asked.connection, functions.DISCOUNT_CODE_TICKETS, discount_code_id=code_id)
+
+
+def _linkage(asked: Asked, ids: list[int], code_id: int) -> Response:
     path = f"{asked.prefix}/discount-codes/{code_id}"
     links = {"self": f"{path}/relationships/tickets", "related": f"{path}/tickets"}
-    return json_response(documents.document(path, data=_identifiers(rows), links=links))
+    return json_response(documents.document(path, data=_identifiers(ids), links=links))
 
 
-def _identifiers(rows: list[Ticket]) -> list[dict[str, str]]:
-    return [{"type": "ticket", "id": str(row.id)} for row in rows]
+def _identifiers(ids: list[int]) -> list[dict[str, str]]:
+    return [{"type": "ticket", "id": str(id_)} for id_ in ids]
 
 
 ROUTES = (

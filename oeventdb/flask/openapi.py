@@ -100,7 +100,8 @@ def description(routes: tuple[Route, ...], prefix: str, *, searchable: bool) -> 
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
-        "summary": (route.handler.__doc__ or "").splitlines()[0],
+        # python -OO leaves no docstrings
+        "summary": (route.handler.__doc__ or f"{route.handler.__name__}.").splitlines()[0],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _answers(route) | _refusals(route),
         "security": [{"token": []}, {}] if route.method == "GET" else [{"token": []}],

@@ -5,10 +5,13 @@ The role of the connection needs SELECT on these tables: ``oeventdb grant reader
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.rows import dict_row
+from psycopg.types.datetime import TimestamptzBinaryLoader
 
 _IS_MANAGER = """
 SELECT EXISTS (
@@ -105,14 +108,26 @@ def lock(connection: psycopg.Connection[Any], what: str) -> None:
 
 
 def is_id(reference: str) -> bool:
-    """Whether a part of a path is an id rather than an identifier."""
+    """Whether a text is an id, and in a path no identifier."""
     return reference.isascii() and reference.isdigit() and len(reference) < 20 and int(reference) < 2**63
+
+
+class _Time(TimestamptzBinaryLoader):
+    """A time, or None where Python has no datetime for it, as it has none for infinity."""
+
+    def load(self, data: Buffer) -> datetime | None:  # type: ignore[override]
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return None
 
 
 def _one(connection: psycopg.Connection[Any], query: str, **parameters: Any) -> dict[str, Any] | None:
     with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
+        cursor.adapters.register_loader("timestamptz", _Time)
         try:
-            return cursor.execute(query.encode(), parameters).fetchone()
+            cursor.execute(query.encode(), parameters, binary=True)
         except psycopg.DataError:
             # text that no text in the database can be, such as one with a NUL character
             return None
+        return cursor.fetchone()

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from oeventdb.calls import CALL_ERRORS, refuse
+from oeventdb.calls import CALL_ERRORS, Function, refuse
 from oeventdb.flask.documents import TICKET_RELATIONSHIPS, dashed, relationship
 from oeventdb.flask.queries import Query
+from oeventdb.rows import Ticket
 
 # The value of each attribute, to be sorted by; a legacy price may be NaN, which is no number of JSON.
 _VALUES = {
@@ -68,6 +69,16 @@ class Tickets(NamedTuple):
     array: str
 
 
+def ids(connection: psycopg.Connection[Any], function: Function[Ticket], **arguments: Any) -> list[int]:
+    """The ids of the tickets that a function returns; a date of theirs may be one that Python does not have."""
+    query = f"SELECT t.id FROM ({function.statement(arguments).decode()}) AS t"  # noqa: S608 - of the catalog
+    try:
+        with psycopg.Cursor(connection) as cursor:
+            return [id_ for (id_,) in cursor.execute(query.encode(), arguments).fetchall()]
+    except CALL_ERRORS as exc:
+        refuse(exc, arguments)
+
+
 def some(connection: psycopg.Connection[Any], ids: list[int], prefix: str) -> Tickets:
     """The tickets of these ids, in their order."""
     whole = Query(number=1, size=len(ids), fields=None, sort=())
@@ -101,7 +112,7 @@ def page(
         with psycopg.Cursor(connection) as cursor:
             (row,) = cursor.execute(_statement(source, query.sort, shown), parameters).fetchall()
     except CALL_ERRORS as exc:
-        refuse(exc)
+        refuse(exc, arguments)
     return Tickets(*row)
 
 

@@ -47,7 +47,7 @@ def exposition(dsn: str, totals: Totals) -> str:
     lines = []
     for name, kind, text in _HELP:
         if name in values:
-            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {values[name]:g}"]
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {values[name]}"]
     return "\n".join(lines) + "\n"
 
 

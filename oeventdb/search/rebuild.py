@@ -39,6 +39,9 @@ _LINGER = PATIENCE + 30
 _LONGEST_SWAP = 300
 """Seconds, beside the patience, after which the lock of a reindex that stands still before its swap is gone."""
 
+_LONGEST_TIMEOUT = 2**31 // 1000 - 1
+"""Seconds, the most that PostgreSQL takes for a timeout."""
+
 _SWAP_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('oeventdb search swap', 0))"
 
 
@@ -198,7 +201,8 @@ def _hold_back_sync(guard: psycopg.Connection, patience: float) -> None:
             hint="end that worker, or its session in pg_stat_activity, and run the command again",
         ) from None
     # if this process stands still, sync goes on after a while
-    set_locally(guard, {"idle_in_transaction_session_timeout": f"{_LONGEST_SWAP + patience:.0f}s"})
+    idle = min(_LONGEST_SWAP + patience, _LONGEST_TIMEOUT)
+    set_locally(guard, {"idle_in_transaction_session_timeout": f"{idle:.0f}s"})
 
 
 @contextmanager

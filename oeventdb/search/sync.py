@@ -151,6 +151,8 @@ def sync(
 ) -> Totals:
     """Bring every change of an event to the live index, until `stop` is set or Ctrl-C.
 
+    What else the handler of a signal raises, such as SystemExit, ends it as well, and is raised.
+
     With `once`, only what is waiting now; then a server may be away for `patience` seconds, and
     otherwise for as long as it takes. Raises Refused for a database that is not migrated,
     SearchUnavailable where nothing was indexed yet.
@@ -191,8 +193,9 @@ def _require(dsn: str, indices: Indices, *, at_once: bool) -> None:
 
 
 def _together(tasks: list[Any], stop: threading.Event) -> None:
-    """Run tasks in threads; on Ctrl-C or SIGTERM they finish their batch; raise what one raised."""
+    """Run tasks in threads; they finish their batch on Ctrl-C, and on what else a signal raises here; raise what one raised."""
     failures: list[BaseException] = []
+    ended = threading.Semaphore(0)
 
     def run(task: Any) -> None:
         try:
@@ -200,17 +203,24 @@ def _together(tasks: list[Any], stop: threading.Event) -> None:
         except BaseException as exc:  # noqa: BLE001
             failures.append(exc)
             stop.set()
+        finally:
+            ended.release()
 
     threads = [threading.Thread(target=run, args=(task,), name="sync") for task in tasks]
-    for thread in threads:
-        thread.start()
     try:
         for thread in threads:
-            thread.join()
-    except KeyboardInterrupt:
+            thread.start()
+        # not join(): where that is interrupted, Python takes the thread for ended
+        for _ in threads:
+            ended.acquire()
+    except BaseException as exc:
         _LOG.info("sync stops after the batches under way")
         stop.set()
+        if not isinstance(exc, KeyboardInterrupt):
+            raise
+    finally:
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
     if failures:
         raise failures[0]

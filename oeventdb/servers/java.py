@@ -40,8 +40,8 @@ def major_version(home: Path) -> int | None:
 def java_home() -> Path | None:
     """Return the home of a Java that can run Elasticsearch, or None.
 
-    JAVA_HOME comes first, then what is installed in the usual places. One that only root can
-    reach is copied to the cache, because the server does not run as root.
+    ES_JAVA_HOME comes first, then JAVA_HOME, then what is installed in the usual places. One that
+    only root can reach is copied to the cache, because the server does not run as root.
     """
     for home in _candidates():
         major = major_version(home)

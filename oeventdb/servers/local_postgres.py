@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,7 +38,7 @@ _STOP_SIGNALS = {
 class LocalPostgres:
     """A cluster in `home`/pgdata, run by the programs in `bindir`.
 
-    `home` also gets the server's log, and the socket unless its path is too long for one.
+    `home` also gets the server's log, and the socket unless its path is none for one.
     The socket's directory is closed to other users: whoever can open it is the superuser.
     Every failure to start is a DatabaseUnreachable that names the log.
     """
@@ -64,8 +65,7 @@ class LocalPostgres:
 
     def running(self) -> bool:
         """Tell whether the server runs; a stale pid file is no server."""
-        pid = self._pid()
-        return pid is not None and _alive(pid)
+        return self._pid() is not None
 
     def start(self) -> None:
         """Make the cluster if there is none, and start the server if it does not run."""
@@ -86,7 +86,7 @@ class LocalPostgres:
     def stop(self, mode: str = "fast") -> None:
         """Stop the server; mode is one of pg_ctl's: smart, fast, immediate."""
         pid = self._pid()
-        if pid is None or not _alive(pid):
+        if pid is None:
             return
         socket = Path(self._pidfile_line(4) or self.home)
         os.kill(pid, _STOP_SIGNALS[mode])
@@ -133,7 +133,8 @@ class LocalPostgres:
         )
 
     def _socket_directory(self) -> Path:
-        if len(os.fsencode(self.home / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH:
+        # a comma would make two directories of it
+        if len(os.fsencode(self.home / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH and "," not in str(self.home):
             return self.home
         short = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
         unprivileged.give(short)
@@ -146,11 +147,15 @@ class LocalPostgres:
             return None
 
     def _pid(self) -> int | None:
+        """Return the process of the server; a pid file outlives it, and its number may be a stranger's by then."""
         line = self._pidfile_line(0)
-        return int(line) if line else None
+        # ps shows what is not ASCII as its locale has it
+        ours = ".+".join(re.escape(part) for part in re.split(r"[^ -~]+", f" -D {self.data}"))
+        found = re.search(rf"{ours}\s", _ps("-ww", "-p", line, "-o", "args=")) if line else None
+        return int(line) if line and found else None
 
     def _forget_killed(self) -> None:
-        """Delete the lock files of a killed server that is not reaped yet: it passes for living."""
+        """Delete the lock files of a killed server: its number, not reaped yet or another's by now, passes for living."""
         socket = self._pidfile_line(4)
         if socket:
             for path in Path(socket).glob(".s.PGSQL.*"):
@@ -203,15 +208,17 @@ class LocalPostgres:
 
 
 def _children(parent: int) -> list[int]:
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True)
-    pairs = (line.split() for line in listing.stdout.splitlines())
+    pairs = (line.split() for line in _ps("-A", "-o", "pid=,ppid=").splitlines())
     return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
 
 
 def _alive(pid: int) -> bool:
     """Tell whether a process runs; one that is dead but not yet reaped does not."""
-    listing = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "stat="], check=False, capture_output=True, text=True
-    )
-    state = listing.stdout.strip()
+    state = _ps("-p", str(pid), "-o", "stat=").strip()
     return bool(state) and not state.startswith("Z")
+
+
+def _ps(*options: str) -> str:
+    return subprocess.run(
+        ["ps", *options], check=False, capture_output=True, text=True, errors="replace"
+    ).stdout

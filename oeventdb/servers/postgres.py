@@ -99,7 +99,15 @@ def embedded(directory: str | Path) -> str:
     """
     if not str(directory):
         raise DatabaseUnreachable("no directory given", hint="name one: embedded:DIR")
-    home = Path(directory).expanduser().resolve()
+    try:
+        return _join(Path(directory).expanduser().resolve())
+    except (OSError, RuntimeError) as exc:  # the latter for the home of a user who does not exist
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc).rstrip(".")
+        raise DatabaseUnreachable(f"{directory} cannot be used: {reason}") from exc
+
+
+def _join(home: Path) -> str:
+    """Start the server in a directory unless it runs, and stop it when its last user exits."""
     server = LocalPostgres(embedded_programs(), home)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(home / "start.lock"):

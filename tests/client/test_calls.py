@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections import UserDict, deque
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -13,6 +18,7 @@ import oeventdb
 from oeventdb import DEFAULT, Client
 from oeventdb.calls import Function, array, given, jsonb
 from oeventdb.rows import EventRating
+from tests import samples
 
 PROBE = """
 CREATE FUNCTION oeventdb.probe({arguments}) RETURNS {returns} LANGUAGE plpgsql SET search_path = '' AS
@@ -53,6 +59,12 @@ def test_help_shows_a_default_by_its_name() -> None:
     assert repr(DEFAULT) == "DEFAULT"
 
 
+def test_a_copy_of_a_default_is_the_default() -> None:
+    assert copy.copy(DEFAULT) is DEFAULT
+    assert copy.deepcopy({"a": DEFAULT})["a"] is DEFAULT
+    assert pickle.loads(pickle.dumps(DEFAULT)) is DEFAULT  # noqa: S301
+
+
 def test_a_newer_database_may_add_columns_and_arguments(undone: psycopg.Connection) -> None:
     undone.execute("DROP FUNCTION oeventdb.event_rating")
     undone.execute("ALTER TYPE oeventdb.event_rating ADD ATTRIBUTE median numeric")
@@ -84,7 +96,7 @@ def test_a_newer_database_may_add_columns_and_arguments(undone: psycopg.Connecti
 )
 def test_values_arrive_as_they_were_given(undone: psycopg.Connection, type_: str, value: Any) -> None:
     _probe(undone, type_)
-    bound = jsonb(value) if type_ == "jsonb" else value
+    bound = jsonb("a", value) if type_ == "jsonb" else value
     assert _value(undone, Function("probe", object, a=type_), a=bound) == value
 
 
@@ -99,10 +111,22 @@ def test_any_sequence_is_an_array(undone: psycopg.Connection) -> None:
 
 def test_money_inside_json_is_a_number(undone: psycopg.Connection) -> None:
     _probe(undone, "jsonb")
-    found = _value(undone, Function("probe", object, a="jsonb"), a=jsonb([{"price": Decimal("5.10")}]))
-    assert found == [{"price": 5.1}]
-    with pytest.raises(TypeError, match="set is no JSON value"):
-        _value(undone, Function("probe", object, a="jsonb"), a=jsonb([{1, 2}]))
+    price = jsonb("a", [{"price": Decimal("5.10")}])
+    assert _value(undone, Function("probe", object, a="jsonb"), a=price) == [{"price": 5.1}]
+
+
+@pytest.mark.parametrize("number", ["1.00499999999999999", "1e400", "NaN", "sNaN", "-Infinity"])
+def test_money_that_would_not_arrive_as_it_is_is_refused(number: str) -> None:
+    with pytest.raises(oeventdb.InvalidArgument) as caught:
+        jsonb("lines", [{"price": Decimal(number)}])
+    assert caught.value.detail == {"argument": "lines", "reason": str(caught.value)}
+
+
+def test_mappings_and_sequences_of_any_kind_are_json() -> None:
+    assert jsonb("a", deque([MappingProxyType({"b": (1, UserDict(c=2))})])) == '[{"b": [1, {"c": 2}]}]'
+    for value in ({1, 2}, b"bytes", bytearray()):
+        with pytest.raises(TypeError, match=f"{type(value).__name__} is no JSON value"):
+            jsonb("a", [value])
 
 
 @pytest.mark.parametrize(
@@ -111,20 +135,46 @@ def test_money_inside_json_is_a_number(undone: psycopg.Connection) -> None:
         ("bigint", 2**63),
         ("bigint", -(2**200)),
         ("bigint", "seven"),
+        ("bigint", 745.5),
+        ("bigint", Decimal("745.5")),
+        ("integer", 2**31),
+        ("bigint[]", [1, 1.5]),
         ("text", "a\x00b"),
         ("text", "\ud800"),
-        ("jsonb", jsonb("\x00")),
+        ("jsonb", jsonb("b", "\x00")),
+        ("jsonb", jsonb("b", float("nan"))),
         ("timestamptz", "the day after tomorrow"),
     ],
 )
+@pytest.mark.parametrize("is_in_pipeline", [False, True])
 def test_a_value_that_is_none_of_the_type_is_an_invalid_argument(
-    undone: psycopg.Connection, type_: str, value: Any
+    undone: psycopg.Connection, type_: str, value: Any, is_in_pipeline: bool
 ) -> None:
-    _probe(undone, type_)
-    with pytest.raises(oeventdb.InvalidArgument) as caught:
-        _value(undone, Function("probe", object, a=type_), a=value)
+    undone.execute(PROBE.format(arguments=f"a text, b {type_}", returns=type_, value="probe.b"))
+    function = Function("probe", object, a="text", b=type_)
+    with undone.pipeline() if is_in_pipeline else nullcontext():
+        with pytest.raises(oeventdb.InvalidArgument) as caught:
+            _value(undone, function, a="fine", b=value)
+        undone.rollback()
     assert caught.value.sqlstate == "OE400"
-    assert caught.value.detail["reason"] == str(caught.value)
+    assert caught.value.detail == {"argument": "b", "reason": str(caught.value)}
+
+
+@pytest.mark.parametrize("time", ["infinity", "0044-03-15 BC", "9999-12-31 23:59 America/Lima"])
+@pytest.mark.parametrize("is_in_pipeline", [False, True])
+def test_a_time_that_python_does_not_have_is_nobody_s_invalid_argument(
+    db: psycopg.Connection, event_id: int, time: str, is_in_pipeline: bool
+) -> None:
+    code = samples.discount_code(db, event_id)
+    db.execute("UPDATE discount_codes SET valid_from = NULL, valid_till = NULL WHERE id = %s", [code])
+    db.execute("UPDATE discount_codes SET created_at = %s WHERE id = %s", [time, code])
+    with (
+        db.pipeline() if is_in_pipeline else nullcontext(),
+        pytest.raises(psycopg.DataError, match="timestamp too"),
+    ):
+        Client(db).delete_discount_code(discount_code_id=code)
+    deleted = db.execute("SELECT deleted_at IS NOT NULL FROM discount_codes WHERE id = %s", [code])
+    assert deleted.fetchone() in (None, (True,))
 
 
 def test_errors_that_are_no_refusal_pass_unchanged(undone: psycopg.Connection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy
 from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 from psycopg_pool import ConnectionPool
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -38,6 +41,10 @@ def _submit(connection: psycopg.Connection[Any], event_id: int, user_id: int) ->
     given = Client(connection).submit_feedback(event_id=event_id, user_id=user_id, rating="4", comment="fine")
     assert given.rating == 4
     assert (given.event_id, given.user_id, given.comment) == (event_id, user_id, "fine")
+    code = Client(connection).create_discount_code(
+        event_id=event_id, code=f"{uuid.uuid4()}", type="percent", value=5
+    )
+    assert isinstance(code.created_at, datetime)
 
 
 def test_autocommit(db: psycopg.Connection, dsn: str, event_id: int, user_id: int) -> None:
@@ -93,8 +100,13 @@ def test_a_connection_from_a_pool(dsn: str, event_id: int, user_id: int) -> None
         lambda connection: setattr(connection, "row_factory", dict_row),
         lambda connection: setattr(connection, "prepare_threshold", None),
         lambda connection: setattr(connection, "prepare_threshold", 0),
+        lambda connection: connection.execute("SET DateStyle = 'German'"),
+        lambda connection: connection.adapters.register_loader("timestamptz", TextLoader),
     ],
-    ids=["client cursors", "raw cursors", "dict rows", "never prepared", "always prepared"],
+    ids=[
+        *("client cursors", "raw cursors", "dict rows", "never prepared", "always prepared"),
+        *("dates in German", "times as text"),
+    ],
 )
 def test_settings_of_the_connection_do_not_matter(
     db: psycopg.Connection,

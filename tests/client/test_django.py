@@ -10,10 +10,12 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connections, transaction
+from django.test import override_settings
 from psycopg.conninfo import conninfo_to_dict
 
 import oeventdb
 from oeventdb import Client
+from tests import samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,13 +64,19 @@ def test_inside_a_django_transaction(
     assert _count(db, event_id) == 1
 
 
-def test_rows_have_their_types_as_elsewhere(wrapped: Any, event_id: int) -> None:
-    wrapped.ensure_connection()
-    client = Client(wrapped.connection)
-    code = client.create_discount_code(event_id=event_id, code="HALF", type="percent", value=50)
-    assert code.created_at is not None
-    assert code.created_at.utcoffset() is not None
-    assert client.event_tickets(event_id=event_id) == []
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_rows_have_their_types_as_elsewhere(
+    wrapped: Any, db: psycopg.Connection, event_id: int, use_tz: bool
+) -> None:
+    samples.ticket(db, event_id)
+    with override_settings(USE_TZ=use_tz), closing(wrapped.copy()) as own:
+        own.ensure_connection()
+        client = Client(own.connection)
+        code = client.create_discount_code(event_id=event_id, code="HALF", type="percent", value=50)
+        assert code.created_at is not None
+        assert code.created_at.utcoffset() is not None
+        (document,) = (d.document for d in client.search_documents() if d.event_id == event_id)
+        assert isinstance(document, dict)
 
 
 def test_a_raw_write_through_django_meets_the_same_exception(wrapped: Any, event_id: int) -> None:

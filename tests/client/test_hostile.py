@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
 import pytest
 
 from oeventdb import Client, Error
 from tests.client.test_methods import CALLS, Call, Place
-
-if TYPE_CHECKING:
-    import psycopg
 
 TEXTS = [
     None,
@@ -122,6 +120,9 @@ def test_hostile_arguments(call: Call, undone: psycopg.Connection) -> None:
                     getattr(client, call.method)(**call.arguments(place) | {argument: value})
             except Error as error:
                 assert error.hint or error.detail, (argument, value)  # noqa: PT017
+            except psycopg.DataError:
+                # taken, and Python has no datetime to return it as
+                assert value in ("infinity", "-infinity")
             except Exception as error:
                 raise AssertionError(f"{call.method}({argument} => {str(value)[:60]!r})") from error
     assert undone.execute("SELECT count(*) > 0 FROM public.tickets").fetchone() == (True,)

@@ -15,6 +15,7 @@ import oeventdb
 from oeventdb import errors
 from oeventdb.errors import CONSTRAINTS, ERRORS, Error
 from oeventdb.resources import db_path
+from tests import samples
 
 if TYPE_CHECKING:
     from tests.conftest import Databases
@@ -147,6 +148,39 @@ def test_an_unknown_constraint_is_left_alone(db: psycopg.Connection) -> None:
     db.execute("CREATE TABLE theirs (a int CONSTRAINT theirs_a CHECK (a > 0))")
     with pytest.raises(psycopg.errors.CheckViolation), oeventdb.translated():
         db.execute("INSERT INTO theirs VALUES (0)")
+
+
+def test_a_constraint_of_others_with_a_name_of_ours_is_left_alone(undone: psycopg.Connection) -> None:
+    undone.execute("CREATE SCHEMA shop")
+    check = "(quantity int CONSTRAINT tickets_quantity CHECK (quantity > 0))"
+    for table in ("shop.tickets", "public.stock"):
+        undone.execute(f"CREATE TABLE {table} {check}".encode())
+        with (
+            pytest.raises(psycopg.errors.CheckViolation),
+            oeventdb.translated(),
+            undone.transaction(),
+        ):
+            undone.execute(f"INSERT INTO {table} VALUES (0)".encode())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO orders_tickets (order_id, ticket_id, quantity) VALUES (%(order)s, -1, 1)",
+        "DELETE FROM tickets WHERE id = %(ticket)s",
+    ],
+)
+def test_the_rule_of_a_foreign_key_is_told_of_both_its_sides(
+    undone: psycopg.Connection, statement: str
+) -> None:
+    event = samples.event(undone)
+    ticket = samples.ticket(undone, event)
+    order = samples.insert(undone, "orders", identifier="sides", event_id=event, status="completed")
+    undone.execute("INSERT INTO orders_tickets VALUES (%s, %s, 1)", [order, ticket])
+    with pytest.raises(oeventdb.CapacityBelowHeld) as caught, oeventdb.translated():
+        undone.execute(statement.encode(), {"order": order, "ticket": ticket})
+        undone.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert "exists, and cannot be deleted" in str(caught.value.hint)
 
 
 def test_errors_survive_pickling() -> None:

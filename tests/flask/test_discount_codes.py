@@ -71,6 +71,33 @@ def test_the_relationship(api: Api, scene: Scene) -> None:
     }
 
 
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "0044-03-15 BC", "294276-12-31"])
+def test_times_that_python_does_not_have_are_in_nobody_s_way(
+    api: Api, scene: Scene, db: psycopg.Connection, time: str
+) -> None:
+    code, tickets = [scene.code], [scene.ticket, scene.hidden]
+    db.execute("UPDATE discount_codes SET valid_from = NULL, valid_till = NULL WHERE id = %s", code)
+    db.execute("UPDATE discount_codes SET created_at = %s WHERE id = %s", [time, scene.code])
+    db.execute(
+        "UPDATE tickets SET sales_ends_at = %s, sales_starts_at = %s WHERE id = ANY (%s)",
+        [time, time, tickets],
+    )
+    response = api("PATCH", _path(scene), _linkage(*tickets), user=scene.organizer)
+    assert response.status_code == 200
+    assert response.document["data"]["attributes"]["created-at"] is None
+    assert _linked(api, scene) == tickets
+    assert api("DELETE", _path(scene), _linkage(scene.hidden), user=scene.organizer).status_code == 200
+    listed = api.get(f"/v1/discount-codes/{scene.code}/tickets", user=scene.organizer).document
+    assert [item["id"] for item in listed["data"]] == [str(scene.ticket)]
+
+
+def test_ids_may_have_all_the_digits_of_a_bigint(api: Api, scene: Scene, db: psycopg.Connection) -> None:
+    id_ = 2**63 - 1
+    samples.ticket(db, scene.event, id=id_)
+    assert api("POST", _path(scene), _linkage(id_), user=scene.organizer).status_code == 200
+    assert _linked(api, scene) == [id_]
+
+
 def test_patch_replaces_the_whole_set(api: Api, scene: Scene) -> None:
     response = api("PATCH", _path(scene), _linkage(scene.ticket), user=scene.organizer)
     assert response.status_code == 200

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,3 +55,11 @@ def test_every_route_is_described(app: flask.Flask) -> None:
     assert len(described) == len(ROUTES)
     operations = [operation for item in paths.values() for operation in item.values()]
     assert all(operation["summary"].endswith(".") for operation in operations)
+
+
+def test_routes_are_described_without_docstrings_too() -> None:
+    script = "import oeventdb.flask as f; print(f.blueprint(None, users=None).name)"
+    done = subprocess.run(
+        [sys.executable, "-B", "-OO", "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("oeventdb\n", "")

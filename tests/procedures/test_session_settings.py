@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from oeventdb.schema import audit
 from tests import samples
@@ -48,7 +49,7 @@ def test_an_address_that_is_none_is_refused(strange: psycopg.Connection, email: 
     with pytest.raises(psycopg.Error, match="email is no e-mail address") as refused:
         strange.execute(
             "SELECT oeventdb.place_order(%s, %s::jsonb, %s)",
-            (shop.event, psycopg.types.json.Jsonb([line(ticket)]), email),
+            (shop.event, Jsonb([line(ticket)]), email),
         )
     assert refused.value.sqlstate == "OE400"
 

@@ -27,11 +27,11 @@ def scrape(port: int) -> dict[str, float]:
 def test_what_is_scraped(db: psycopg.Connection, migrated: str) -> None:
     samples.event(db)
     samples.event(db)
-    with served(0, migrated, search.Totals(documents=5, dead=1, errors=2)) as port:
+    with served(0, migrated, search.Totals(documents=12_345_678, dead=1, errors=2)) as port:
         found = scrape(port)
         assert found.pop("oeventdb_sync_lag_seconds") > 0
         assert found == {
-            "oeventdb_sync_documents_total": 5,
+            "oeventdb_sync_documents_total": 12_345_678,
             "oeventdb_sync_refused_total": 1,
             "oeventdb_sync_errors_total": 2,
             "oeventdb_sync_pending": 2,

@@ -145,6 +145,12 @@ def test_many_bulk_requests_lose_and_double_nothing(
     assert [state[1] for state in seen] == sorted(state[1] for state in seen)
 
 
+def test_patience_may_be_without_end(db: psycopg.Connection, migrated: str, elastic: Elastic) -> None:
+    samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias, patience=float("inf"))
+    assert elastic.documents() == documents(db)
+
+
 def test_the_previous_indices_are_kept_as_asked(migrated: str, elastic: Elastic) -> None:
     made = [search.reindex(migrated, elastic.url, alias=elastic.alias, keep=keep).index for keep in (1, 1, 2)]
     assert sorted(elastic.indices()) == made

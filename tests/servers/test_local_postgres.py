@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from oeventdb.cli import main
 from oeventdb.errors import DatabaseUnreachable
 from oeventdb.servers import postgres as servers
 from oeventdb.servers.local_postgres import LocalPostgres
+from tests.cli.running import one_line, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +76,38 @@ def test_stop_and_start_find_the_same_data(server: LocalPostgres) -> None:
     server.start()
     server.start()
     assert _scalar(server.conninfo(), "SELECT 1") == 1
+
+
+def test_a_process_that_has_the_number_of_a_killed_server_is_left_alone(server: LocalPostgres) -> None:
+    pidfile = server.data / "postmaster.pid"
+    server.kill9()
+    first, *rest = pidfile.read_text().splitlines(keepends=True)
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            pidfile.write_text("".join([f"{stranger.pid}\n", *rest]))
+            server.stop()
+            server.kill9()
+            assert not server.running()
+            server.start()
+            assert _scalar(server.conninfo(), "SELECT 1") == 1
+            assert pidfile.read_text().split()[0] not in (first.strip(), str(stranger.pid))
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_server_in_a_directory_of_any_name_is_found_again(
+    home: Path, locale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    local = LocalPostgres(_programs(), home / "Büro (Σ) *, 2")
+    try:
+        local.start()
+        assert local.running()
+    finally:
+        local.destroy()
+    assert not local.running()
 
 
 def test_a_directory_too_long_for_a_socket_is_no_obstacle(home: Path) -> None:
@@ -196,3 +231,12 @@ def test_a_given_url_that_does_not_answer_is_no_reason_to_choose_another(home: P
         servers.find_postgres(f"host={home} dbname=postgres"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "directory", ["~nobody_of_this_name/data", "/dev/null/data", "/proc/data", "/etc/passwd"]
+)
+def test_a_directory_that_cannot_be_used_is_named(directory: str) -> None:
+    result = run(main, "status", "--dsn", f"embedded:{directory}")
+    assert result.exit_code == 4
+    assert re.fullmatch(rf"postgresql: {directory} cannot be used: [^:]+", one_line(result))
