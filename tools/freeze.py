@@ -2,6 +2,7 @@
 
     python tools/freeze.py --check      fail where a copy, a file or a released migration differs
     python tools/freeze.py --refresh    copy the files again into the migrations not released yet
+    python tools/freeze.py --release    check, and list every migration as released
     python tools/freeze.py new NAME     write the next migration, freezing every changed file
 
 Migrations that are released stand with their hashes in db/migrations/released.json.
@@ -48,10 +49,14 @@ class Tree:
             else:
                 tree.ids.append(path.stem)
                 tree.apply[path.stem] = path.read_text("utf-8")
-        listed = db / "migrations" / "released.json"
-        if listed.exists():
-            tree.released = json.loads(listed.read_text("utf-8"))
+        if tree.listing.exists():
+            tree.released = json.loads(tree.listing.read_text("utf-8"))
         return tree
+
+    @property
+    def listing(self) -> Path:
+        """Return the file that lists the released migrations."""
+        return self.db / "migrations" / "released.json"
 
     def path(self, migration: str, *, rollback: bool = False) -> Path:
         """Return the file of a migration or of its rollback."""
@@ -187,6 +192,12 @@ def _refresh_rollback(tree: Tree, migration: str) -> list[str]:
     return [f"{migration}.rollback"]
 
 
+def release(tree: Tree) -> None:
+    """List every migration as released, as it is."""
+    hashes = {migration: content_hash(tree, migration) for migration in tree.ids}
+    tree.listing.write_text(json.dumps(hashes, indent=2) + "\n", "utf-8")
+
+
 def new(tree: Tree, name: str) -> list[Path]:
     """Write the next migration and its rollback; return their paths."""
     if not _NAME.fullmatch(name):
@@ -215,10 +226,11 @@ def new(tree: Tree, name: str) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the three; exit status 1 when --check finds something."""
+    """Run one of the four; exit status 1 when --check finds something."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--refresh", action="store_true")
+    parser.add_argument("--release", action="store_true")
     parser.add_argument("--db", type=Path, default=ROOT / "db", help="the db directory")
     parser.add_argument("new", nargs="*", metavar="new NAME")
     options = parser.parse_args(arguments)
@@ -233,6 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(*refresh(tree), sep="\n")
             return 0
         problems = check(tree)
+        if options.release and not problems:
+            release(tree)
     except frozen.MarkerError as error:
         problems = [str(error)]
     print(*problems, sep="\n", file=sys.stderr)

@@ -20,6 +20,7 @@ WITH restored AS (
     FROM oeventdb_internal.journal AS j
     WHERE j.migration = '0003.ratings' AND j.table_name = 'feedback' AND j.key = f.id::text
         AND j.reason LIKE 'rating %' AND j.restored_at IS NULL
+        AND j.old_row ? 'rating'
         AND f.rating::numeric = COALESCE(oeventdb_internal.half_stars(j.old_row ->> 'rating'), 0)
     RETURNING j.id
 )

@@ -176,12 +176,12 @@ ALTER TABLE public.ticket_holders DROP COLUMN admission_no;
 
 ALTER TABLE public.tickets DROP COLUMN deleted_at;
 
--- all in one statement, with the columns of the youngest
+-- all in one statement, with the columns of the youngest; of a person who was erased, the name is missing
 DO $$
 DECLARE
     v_columns text := (
         SELECT oeventdb_internal.old_row_columns('public.ticket_holders', j.old_row) FROM oeventdb_internal.journal AS j
-        WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
+        WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.old_row ? 'firstname'
         ORDER BY j.id DESC LIMIT 1
     );
 BEGIN
@@ -196,7 +196,7 @@ BEGIN
                     FROM oeventdb_internal.journal AS j
                     CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
                     WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
-                        AND j.restored_at IS NULL
+                        AND j.restored_at IS NULL AND j.old_row ? 'firstname'
                         AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
                         AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
                         AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
@@ -241,6 +241,7 @@ WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t
     WHERE j.migration = '0005.ticket-holders' AND j.reason LIKE 'event %' AND j.restored_at IS NULL
+        AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND t.id = h.ticket_id AND h.event_id = t.event_id
     RETURNING j.id
 )

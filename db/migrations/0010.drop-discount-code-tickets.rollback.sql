@@ -22,7 +22,7 @@ BEGIN
     WITH restored AS (
         UPDATE public.discount_codes AS c SET tickets = j.old_row ->> 'tickets'
         FROM oeventdb_internal.journal AS j
-        WHERE j.migration = '0010.drop-discount-code-tickets' AND j.key = c.id::text
+        WHERE j.migration = '0010.drop-discount-code-tickets' AND j.key = c.id::text AND j.old_row ? 'tickets'
         RETURNING j.id
     )
     DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;

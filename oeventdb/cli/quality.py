@@ -66,7 +66,7 @@ def quarantine() -> None:
     metavar="ID",
     envvar="OEVENTDB_MIGRATION",
     show_envvar=True,
-    help="Only what this migration did.",
+    help="Only what this migration did; an id or the beginning of one, such as 0003.",
 )
 @click.option(
     "--limit",
@@ -85,8 +85,10 @@ def list_command(settings: Settings, table: str | None, migration: str | None, l
     \b
     Example:
       oeventdb quarantine list --table ticket_holders --limit 20
-      oeventdb quarantine list --migration 0003.ratings --json
+      oeventdb quarantine list --migration 0003 --json
     """
+    if migration is not None:
+        migration = schema.find(schema.load(), migration).id
     with transaction(settings) as connection:
         most = limit if limit or settings.as_json else _TABLE_ROWS + 1
         entries = journal_list(connection, table=table, migration=migration, limit=most)
@@ -104,7 +106,8 @@ def list_command(settings: Settings, table: str | None, migration: str | None, l
         if not limit and len(entries) > _TABLE_ROWS:
             note(f"only the first {_TABLE_ROWS} entries are shown: --limit N or --json shows more")
     else:
-        note("nothing is in quarantine")
+        which = "nothing" if table is None and migration is None else "nothing of that table or migration"
+        note(f"{which} is in quarantine")
 
 
 @quarantine.command("show")

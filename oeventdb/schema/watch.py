@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 0.75
 """Seconds that another session may wait for a lock of ours before we let go of it."""
 
-SAY_AFTER = 5.0
-"""Seconds for which a statement waits before the log says for whom."""
-
 _VICTIMS = """
 SELECT pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity AS w
@@ -69,7 +66,6 @@ class Watch:
         self._lets_go = lets_go and not self._concurrent
         self._outside: psycopg.Connection[TupleRow] | None = None
         self._waiting_since: float | None = None
-        self._told = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.lock_lost = False
@@ -155,10 +151,7 @@ class Watch:
         now = time.monotonic()
         self._waiting_since = self._waiting_since or now
         waited = now - self._waiting_since
-        if waited > SAY_AFTER and not self._told:
-            names = "; ".join(str(blocker) for blocker in blockers)
-            logging.getLogger(__name__).warning("%s waits for %s", self._what, names)
-            self._told = True
+        self._worker.tell(self._what, "it has to wait for others", waited)
         self.gave_up = waited > self._worker.patience
 
     def _hand_on(self) -> None:

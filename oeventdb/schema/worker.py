@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from oeventdb.schema.scripts import Index, Statement
 
 LOCK_TIMEOUT = "500ms"
+
+SAY_AFTER = 5.0
+"""Seconds for which a step does not get on before the log says why, and who is in the way."""
+
 _SETTINGS = {
     "client_connection_check_interval": "2s",
     "client_min_messages": "warning",
@@ -99,6 +103,7 @@ class Worker:
         self.report = report
         self.patience = patience
         self.blockers: list[Blocker] = []
+        self._told = False
         self.dsn = conninfo(dsn)
         self._connection = self._connect(self.dsn)
 
@@ -203,6 +208,7 @@ class Worker:
         log = logging.getLogger(__name__)
         deadline = None
         delay = 0.05
+        self.blockers, self._told = [], False
         while True:
             watch = Watch(self, statement, what, lets_go=not keeps_waiting)
             try:
@@ -225,6 +231,7 @@ class Worker:
             deadline = deadline or time.monotonic() + self.patience
             if time.monotonic() > deadline:
                 raise self._gave_up(what, reason)
+            self.tell(what, reason, time.monotonic() - deadline + self.patience)
             log.info("%s: %s, trying again", what, reason)
             delay = self._step_back(delay)
 
@@ -251,11 +258,19 @@ class Worker:
                 return True
         return False
 
+    def tell(self, what: str, reason: str, waited: float) -> None:
+        """Warn, once a step, that it has not got on for long."""
+        if waited > SAY_AFTER and not self._told:
+            self._told = True
+            logging.getLogger(__name__).warning("%s: %s, trying on", what, self._with_blockers(reason))
+
+    def _with_blockers(self, reason: str) -> str:
+        names = "; ".join(str(blocker) for blocker in self.blockers)
+        return f"{reason}; in the way: {names}" if names else reason
+
     def _gave_up(self, what: str, reason: str) -> MigrationFailed:
-        in_the_way = "; ".join(str(blocker) for blocker in self.blockers)
         return MigrationFailed(
-            f"{what} gave up after {self.patience:g} s: {reason}"
-            + (f"; in the way: {in_the_way}" if in_the_way else ""),
+            f"{what} gave up after {self.patience:g} s: {self._with_blockers(reason)}",
             hint="end the long transactions and run the command again to go on",
         )
 

@@ -105,6 +105,25 @@ def test_quarantine_list_says_when_there_is_nothing(migrated: str) -> None:
     assert json.loads(run(main, "quarantine", "list", "--dsn", migrated, "--json").stdout) == []
 
 
+def test_quarantine_list_knows_a_migration_by_the_beginning_of_its_id(mended: str) -> None:
+    lists = [
+        run(main, "quarantine", "list", "--migration", given, "--json", "--dsn", mended).stdout
+        for given in ("0003", "0003.ratings")
+    ]
+    assert len(json.loads(lists[0])) > 100
+    assert lists[0] == lists[1]
+    unknown = run(main, "quarantine", "list", "--migration", "0099", "--dsn", mended)
+    assert unknown.exit_code == 1
+    assert one_line(unknown).startswith("refused: there is no migration '0099'; there are: 0001.")
+
+
+@pytest.mark.parametrize("given", [("--table", "nothing"), ("--migration", "0001")])
+def test_quarantine_list_says_when_nothing_is_what_was_asked_for(mended: str, given: tuple[str, str]) -> None:
+    result = run(main, "quarantine", "list", *given, "--dsn", mended)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "nothing of that table or migration is in quarantine\n"
+
+
 def removed_holder(dsn: str) -> int:
     with psycopg.connect(dsn) as connection:
         row = connection.execute(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 KEY = "a key of the documentation's tests"
 USERS = {"ADA": "1", "BOB": "2"}
+_SETTINGS = "".join(
+    reading.statements(block.text) for block in reading.blocks(reading.DOCS / "rules" / "index.md")
+)
 
 
 def run(door: str, block: reading.Block, dsn: str, names: dict[str, Any], psql: Path) -> None:
@@ -43,8 +46,8 @@ def names(dsn: str) -> dict[str, Any]:
 
 def _psql(session: str, dsn: str, psql: Path) -> str:
     done = subprocess.run(
-        [psql, "--no-psqlrc", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=never", f"--dbname={dsn}"],
-        input=reading.statements(session),
+        [psql, "--no-psqlrc", f"--dbname={dsn}"],
+        input=_SETTINGS + reading.statements(session),
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -157,6 +158,36 @@ def test_a_hopeless_wait_ends_with_the_name_of_who_is_in_the_way(toys: Toys) -> 
     assert "in the way: pid " in str(failed.value)
     assert "the test's client" in str(failed.value)
     assert toys.ledger() == ["0001.apples"]
+
+
+@pytest.mark.parametrize(
+    ("migration", "held", "reason"),
+    [
+        (
+            "ALTER TABLE public.apples ADD COLUMN name text;\n",
+            "LOCK TABLE public.apples IN ACCESS SHARE MODE",
+            "canceling statement due to lock timeout",
+        ),
+        (INDEX, "INSERT INTO public.apples VALUES (1)", "it has to wait for others"),
+    ],
+    ids=["attempts", "one long attempt"],
+)
+def test_who_is_in_the_way_is_said_once_before_it_is_given_up(
+    toys: Toys,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    migration: str,
+    held: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr("oeventdb.schema.worker.SAY_AFTER", 1.0)
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.add("0002.step", migration)
+    with holding(toys, held), pytest.raises(MigrationFailed):
+        toys.migrate(patience=5)
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert re.fullmatch(f"0002.step.*: {reason}; in the way: pid .*the test's client.*, trying on", said)
 
 
 @pytest.mark.parametrize("directive", ["", "-- transactional: false\n"])

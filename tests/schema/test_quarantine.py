@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb import errors, schema
 from oeventdb.schema.journal import journal_list, journal_restore, journal_show, journal_summary
+from tests.docs import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,3 +276,45 @@ def test_a_restored_holder_survives_the_rollback(dirty: str, connection: psycopg
     schema.rollback(dirty, to="0001")
     rows = connection.execute("SELECT id, firstname FROM ticket_holders ORDER BY id").fetchall()
     assert rows == [(1, "Ada"), (2, "Alan"), (3, "Dead"), (4, "Wrong")]
+
+
+def test_a_person_who_was_erased_as_documented_is_not_in_the_way_of_a_rollback(
+    dirty: str, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        """UPDATE oeventdb_internal.journal SET old_row = old_row || '{"email": "ada@example.org"}'"""
+        " WHERE table_name = 'ticket_holders' AND key IN ('3', '4')"
+    )
+    [erase] = (
+        block.text
+        for block in reading.blocks(reading.DOCS / "how-to" / "quarantine.md")
+        if block.language == "sql"
+    )
+    assert connection.execute(erase.encode()).rowcount == 2
+    entries = [entry(connection, "3", "holder beyond"), entry(connection, "4", "event contradicted")]
+    assert not {"Dead", "Wrong", "Order", "ada@example.org"} & {
+        value for number in entries for value in journal_show(connection, number).old_row.values()
+    }
+    assert journal_show(connection, entries[0]).needs.startswith("is refused now: ")
+    schema.rollback(dirty, to="0001")
+    rows = connection.execute(
+        "SELECT id, firstname, company, event_id FROM ticket_holders ORDER BY id"
+    ).fetchall()
+    assert rows == [(1, "Ada", None, 1), (2, "Alan", "ACE", None), (4, "Wrong", None, 2)]
+
+
+def test_a_rollback_puts_back_what_the_journal_still_has(dirty: str, connection: psycopg.Connection) -> None:
+    connection.execute(
+        "UPDATE oeventdb_internal.journal SET old_row = jsonb_build_object('id', old_row -> 'id')"
+    )
+    schema.rollback(dirty, to="0001")
+    assert connection.execute("SELECT id, rating FROM feedback ORDER BY id").fetchall() == [
+        (1, "0"),
+        (2, "4.5"),
+        (3, "4"),
+    ]
+    assert connection.execute("SELECT id, event_id FROM ticket_holders ORDER BY id").fetchall() == [
+        (1, 1),
+        (4, 1),
+    ]
+    assert connection.execute("SELECT count(*) FROM discount_codes").fetchone() == (2,)
