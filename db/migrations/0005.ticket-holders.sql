@@ -1097,9 +1097,12 @@ BEGIN
         END IF;
         NEW.event_id := v_event_id;
     END IF;
-    -- an old holder of another event's order goes on; no new one comes
+    -- an old holder of another event's order goes on, or comes back from the journal; no new one comes
     IF NEW.ticket_id IS NOT NULL AND v_order_event_id <> NEW.event_id AND NOT (
         v_is_same AND NEW.order_id IS NOT DISTINCT FROM OLD.order_id AND NEW.event_id IS NOT DISTINCT FROM OLD.event_id
+    ) AND NOT EXISTS (
+        SELECT FROM oeventdb_internal.journal AS j
+        WHERE j.table_name = 'ticket_holders' AND j.key = NEW.id::text AND j.old_row ->> 'order_id' = NEW.order_id::text
     ) THEN
         PERFORM oeventdb_internal.refuse_wrong_event('order', NEW.order_id::bigint, NEW.event_id::bigint);
     END IF;
