@@ -103,7 +103,10 @@ FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND c.relkind IN ('S', 'f')
   -- those of identity columns are read with their columns
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'i')
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'i'
+  )
 """
 
 _COLUMNS = """
@@ -126,7 +129,7 @@ SELECT
         )
         FROM pg_catalog.pg_depend AS o
         JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = o.objid
-        WHERE o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'i'
+        WHERE o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'i'
     ) AS counts,
     CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END AS generated
 FROM ours AS c

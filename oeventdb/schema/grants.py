@@ -90,7 +90,8 @@ WITH ours AS (
     -- of serial columns, as adopted tables have them
     SELECT 'sequence of ' || t.name, 'USAGE', pg_catalog.has_sequence_privilege(o.oid, s.oid, 'USAGE, UPDATE')
     FROM owner AS o, ours AS t
-    JOIN pg_catalog.pg_depend AS d ON d.refobjid = t.oid AND d.deptype = 'a'
+    JOIN pg_catalog.pg_depend AS d
+      ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = t.oid AND d.deptype = 'a'
     JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
 )
 SELECT l.object, l.privilege, pg_catalog.pg_get_userbyid(o.oid)
