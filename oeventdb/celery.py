@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
-from celery.schedules import crontab
-from celery.utils.log import get_task_logger
+
+try:
+    from celery import shared_task
+    from celery.exceptions import SoftTimeLimitExceeded
+    from celery.schedules import crontab
+    from celery.utils.log import get_task_logger
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(f"{exc}: install oeventdb[celery]", name=exc.name) from exc
 
 from oeventdb import search
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnreachable

@@ -78,3 +78,12 @@ def test_it_migrates_a_database_from_another_directory(
     status = json.loads(_run(oeventdb, "status", "--json", "--dsn", empty, cwd=tmp_path))
     assert status["pending"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("extra", ["flask", "celery"])
+def test_what_needs_an_extra_says_which(environment: Path, tmp_path: Path, extra: str) -> None:
+    command = [str(environment / "python"), "-c", f"import oeventdb.{extra}"]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, env={})
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: No module named ")
+    assert last.endswith(f": install oeventdb[{extra}]")

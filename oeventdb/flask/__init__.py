@@ -12,8 +12,11 @@ The role of the connections needs ``oeventdb grant app ROLE`` and ``oeventdb gra
 
 from __future__ import annotations
 
-from oeventdb.flask.access import Policy, User, Users, bearer_tokens
-from oeventdb.flask.problems import Problem
-from oeventdb.flask.routes import blueprint
+try:
+    from oeventdb.flask.access import Policy, User, Users, bearer_tokens
+    from oeventdb.flask.problems import Problem
+    from oeventdb.flask.routes import blueprint
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(f"{exc}: install oeventdb[flask]", name=exc.name) from exc
 
 __all__ = ["Policy", "Problem", "User", "Users", "bearer_tokens", "blueprint"]

@@ -1,4 +1,4 @@
-"""What the tests of the runner start from."""
+"""What the tests of the runner and of the migrations start from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.migrations.surroundings import ROWS, run
 from tests.migrations.toys import Toys
 
 
@@ -15,3 +16,10 @@ def toys(tmp_path: Path, empty: str) -> Toys:
     directory = tmp_path / "migrations"
     directory.mkdir()
     return Toys(directory, empty)
+
+
+@pytest.fixture
+def dirty(legacy: str) -> str:
+    """The DSN of a legacy database with three holders too many."""
+    run(legacy, ROWS)
+    return legacy

@@ -1,0 +1,126 @@
+"""Rows of others that point at holders whom a migration removes."""
+
+from __future__ import annotations
+
+import pytest
+
+from oeventdb import InvalidArgument, schema
+from oeventdb.schema import MigrationFailed
+from tests.migrations.surroundings import BADGES, query, rows, run
+
+
+def test_rows_that_go_with_a_removed_holder_are_journaled_and_come_back_with_the_rollback(dirty: str) -> None:
+    run(dirty, BADGES)
+    before = rows(dirty)
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
+    assert query(dirty, "SELECT holder_id FROM attendee_badges ORDER BY id") == [(1,), (2,), (None,)]
+    assert query(dirty, "SELECT count(*) FROM print_shop.prints") == [(6,)]
+    assert query(dirty, "SELECT array_agg(caller ORDER BY number) FROM phone_calls") == [
+        ([1, 2, None, None, None],)
+    ]
+    journaled = query(
+        dirty,
+        "SELECT table_name, reason, count(*) FROM oeventdb_internal.journal"
+        " WHERE migration = '0005.ticket-holders' GROUP BY 1, 2 ORDER BY 1",
+    )
+    assert journaled == [
+        ("attendee_badges", "pointed at a removed row, removed", 3),
+        ("phone_calls", "pointed at a removed row, set to NULL", 3),
+        ("print_shop.prints", "pointed at a removed row, removed", 6),
+        ("ticket_holders", "holder beyond the quantity, removed", 3),
+    ]
+    assert query(
+        dirty,
+        "SELECT key, old_row FROM oeventdb_internal.journal WHERE table_name = 'phone_calls' AND key = '2018,3'",
+    ) == [("2018,3", {"year": 2018, "number": 3, "caller": 3})]
+    schema.rollback(dirty, to="0001")
+    assert rows(dirty) == before
+
+
+def test_a_holder_is_restored_with_the_rows_that_went_with_it(dirty: str) -> None:
+    run(dirty, BADGES)
+    schema.migrate(dirty)
+    run(dirty, "UPDATE tickets SET quantity = 3")
+    entries = {
+        (table, key): number
+        for number, table, key in query(dirty, "SELECT id, table_name, key FROM oeventdb_internal.journal")
+    }
+    badge, holder = entries["attendee_badges", "3"], entries["ticket_holders", "3"]
+    with schema.connect(dirty) as connection:
+        assert schema.journal_show(connection, badge).old_row["Shape"] == "round 3"
+        for number in entries.values():
+            schema.journal_show(connection, number)
+        with pytest.raises(InvalidArgument, match=f"comes back with entry {holder}: restore that one"):
+            schema.journal_restore(connection, badge)
+    with schema.connect(dirty) as connection:
+        schema.journal_restore(connection, holder)
+    assert query(dirty, 'SELECT id, "Shape" FROM attendee_badges WHERE holder_id = 3') == [(3, "round 3")]
+    assert query(dirty, "SELECT pages, twice FROM print_shop.prints WHERE badge_id = 3") == [
+        (30, 60),
+        (30, 60),
+    ]
+    assert query(dirty, "SELECT caller FROM phone_calls WHERE number = 3") == [(3,)]
+    restored = query(
+        dirty,
+        "SELECT table_name, count(*) FROM oeventdb_internal.journal WHERE restored_at IS NOT NULL GROUP BY 1 ORDER BY 1",
+    )
+    assert restored == [
+        ("attendee_badges", 1),
+        ("phone_calls", 1),
+        ("print_shop.prints", 2),
+        ("ticket_holders", 1),
+    ]
+
+
+def test_what_others_have_changed_since_is_kept_in_the_journal(dirty: str) -> None:
+    run(dirty, BADGES)
+    schema.migrate(dirty, to="0009")
+    run(
+        dirty,
+        "INSERT INTO attendee_badges (id, \"Shape\") VALUES (3, 'another')",
+        "UPDATE phone_calls SET caller = 1 WHERE number = 3",
+        "DROP TABLE print_shop.prints",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no square badges'; END$$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON attendee_badges FOR EACH ROW"
+        " WHEN (NEW.\"Shape\" = 'round 5') EXECUTE FUNCTION refuse()",
+    )
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, 'SELECT holder_id, "Shape" FROM attendee_badges WHERE id = 3') == [(None, "another")]
+    assert query(dirty, "SELECT caller FROM phone_calls WHERE number = 3") == [(1,)]
+    assert query(dirty, "SELECT id FROM ticket_holders WHERE id > 2 ORDER BY id") == [(3,), (4,), (5,)]
+    kept = query(dirty, "SELECT table_name, count(*) FROM oeventdb_internal.journal GROUP BY 1 ORDER BY 1")
+    assert kept == [("attendee_badges", 2), ("phone_calls", 1), ("print_shop.prints", 6)]
+
+
+@pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT", "SET DEFAULT"])
+def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: str, action: str) -> None:
+    run(
+        dirty,
+        f"CREATE TABLE seats (id serial PRIMARY KEY, holder_id bigint CONSTRAINT seats_holder REFERENCES ticket_holders ON DELETE {action})",
+        "INSERT INTO seats (holder_id) VALUES (1), (4)",
+    )
+    with pytest.raises(
+        MigrationFailed, match=r"seats: 1 of its rows point at .*ticket_holders.*, e\.g\. 4"
+    ) as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint is not None
+    assert "seats_holder" in failed.value.hint
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
+    assert query(dirty, "SELECT count(*) FROM oeventdb_internal.journal WHERE table_name <> 'feedback'") == [
+        (0,)
+    ]
+    run(dirty, "UPDATE seats SET holder_id = NULL WHERE holder_id = 4")
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
+
+
+def test_holders_that_point_at_each_other_are_no_endless_task(dirty: str) -> None:
+    run(
+        dirty,
+        "ALTER TABLE ticket_holders ADD COLUMN leader_id bigint REFERENCES ticket_holders ON DELETE CASCADE",
+        "UPDATE ticket_holders SET leader_id = CASE id WHEN 1 THEN 5 WHEN 5 THEN 1 END",
+    )
+    with pytest.raises(MigrationFailed, match=r"ticket_holders: 1 of its rows point at .*, e\.g\. 5"):
+        schema.migrate(dirty)
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
