@@ -940,7 +940,7 @@ BEGIN
     ELSIF require_buyer.hold IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is NULL');
     ELSIF NOT (require_buyer.hold > '0'::interval AND require_buyer.hold <= '30 days'::interval) THEN
-        PERFORM oeventdb_internal.refuse_argument('hold', 'is not between 0 and 30 days');
+        PERFORM oeventdb_internal.refuse_argument('hold', 'is not more than 0 and at most 30 days');
     ELSIF require_buyer.idempotency_key = '' THEN
         PERFORM oeventdb_internal.refuse_argument('idempotency_key', 'is empty');
     ELSIF pg_catalog.length(require_buyer.idempotency_key) > 255 THEN

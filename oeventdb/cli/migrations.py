@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
 
     from oeventdb.cli.options import Settings
 
+
+def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds")
+    return value
+
+
 _patience = click.option(
     "--patience",
     type=click.FloatRange(min=0),
+    callback=_finite,
     default=schema.PATIENCE,
     show_default=True,
     envvar="OEVENTDB_PATIENCE",

@@ -58,6 +58,8 @@ class Settings:
 
 def _log_to_stderr(*, verbose: bool) -> None:
     """Send this package's log to stderr: warnings, or everything with -v."""
+    # without a handler Python prints what psycopg warns of, such as the end of a transaction that is interrupted
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     logger = logging.getLogger("oeventdb")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)

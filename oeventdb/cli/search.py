@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from oeventdb import search
 from oeventdb.cli.exits import Exit
@@ -16,6 +17,7 @@ from oeventdb.cli.output import note, print_json, print_table
 from oeventdb.cli.progress import progress_bars
 from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild, summary
 from oeventdb.search.metrics import served
+from oeventdb.search.query import MOST_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +48,7 @@ def reindex_command(settings: Settings, to_file: str | None, keep: int, index_se
       oeventdb reindex --to-file - | gzip > events.ndjson.gz
     """
     if to_file is not None:
+        _refuse_options_of_an_index()
         _export(settings, to_file)
         return
     done = rebuild(settings, search.load(index_settings), keep)
@@ -53,6 +56,14 @@ def reindex_command(settings: Settings, to_file: str | None, keep: int, index_se
         print_json(done)
     else:
         note(summary(done))
+
+
+def _refuse_options_of_an_index() -> None:
+    context = click.get_current_context()
+    for name in ("keep", "index_settings"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} is for an index, and none is made with --to-file")
 
 
 def _export(settings: Settings, path: str) -> None:
@@ -153,6 +164,12 @@ def _some(ids: Sequence[int | str]) -> str:
     return f"{shown}, ..." if len(ids) > _SHOWN else shown
 
 
+def _words(_: click.Context, __: click.Parameter, value: str) -> str:
+    if len(value.split()) > MOST_WORDS:
+        raise click.BadParameter(f"more than {MOST_WORDS} words")
+    return value
+
+
 def _place(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, float] | None:
     if value is None:
         return None
@@ -172,7 +189,7 @@ def _distance(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 @click.command("search")
-@click.argument("query")
+@click.argument("query", callback=_words)
 @click.option(
     "--limit",
     type=click.IntRange(min=1, max=1000),
@@ -182,7 +199,13 @@ def _distance(_: click.Context, __: click.Parameter, value: str) -> str:
     help="How many hits to show.",
 )
 @click.option("--include-private", is_flag=True, help="Show private events as well.")
-@click.option("--from", "starting", type=click.DateTime(), help="Only events that start then or later (UTC).")
+@click.option(
+    "--from",
+    "starting",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="Only events that start then or later (UTC): 2026-05-01 or 2026-05-01T09:30:00.",
+)
 @click.option("--near", callback=_place, metavar="LAT,LON", help="Only events near this place.")
 @click.option(
     "--within",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import click
+from psycopg import errors
 
 from oeventdb import Client, schema
 from oeventdb.cli.options import Settings, common_options
 from oeventdb.cli.output import note, print_json
 from oeventdb.cli.progress import progress_bars
 from oeventdb.connection import limit_waiting
+from oeventdb.errors import Refused
 
 
 @click.command("expire-orders")
@@ -38,7 +40,12 @@ def expire_orders(settings: Settings, batch: int) -> None:
         while True:
             with connection.transaction():
                 limit_waiting(connection)
-                count = client.expire_orders(batch=batch)
+                try:
+                    count = client.expire_orders(batch=batch)
+                except (errors.InvalidSchemaName, errors.UndefinedFunction) as exc:
+                    raise Refused(
+                        "this database expires no orders yet", hint="run `oeventdb migrate` first"
+                    ) from exc
             if not count:
                 break
             expired += count

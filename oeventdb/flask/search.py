@@ -12,12 +12,10 @@ from oeventdb.flask import documents, queries
 from oeventdb.flask.documents import dashed
 from oeventdb.flask.negotiation import MEDIA_TYPE, is_acceptable, json_response, with_entity_tag
 from oeventdb.flask.problems import Problem
-from oeventdb.search.query import Found, Hit
+from oeventdb.search.query import MOST_WORDS, Found, Hit
 
 PATH = "/search/events"
 LONGEST = 1000
-MOST_WORDS = 50
-"""Each word is a few clauses of a query, and Elasticsearch takes a few thousand of these."""
 DEEPEST = 10_000
 """Elasticsearch ranks no more hits than these for one search."""
 

@@ -73,7 +73,11 @@ def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing: a scrape is no news."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, f"127.0.0.1:{port}") from exc
+    with server:
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         try:
             yield server.server_address[1]

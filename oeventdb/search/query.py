@@ -23,6 +23,9 @@ _FIELDS = (
     "description",
 )
 
+MOST_WORDS = 50
+"""Each word is a few clauses of a query, and Elasticsearch takes a few thousand of these."""
+
 _PATIENCE = 5.0
 
 

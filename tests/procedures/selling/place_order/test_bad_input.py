@@ -182,6 +182,12 @@ def test_arguments_that_cannot_be_meant(untouched: Shop, refused: Refusal, argum
             untouched.place(line(_ticket(untouched)), **{"idempotency_key": "a key", argument: value})
 
 
+def test_a_hold_of_no_time_is_told_what_is_one(untouched: Shop) -> None:
+    said = "hold is not more than 0 and at most 30 days"
+    with pytest.raises(InvalidArgument, match=said), untouched.connection.transaction():
+        untouched.place(line(_ticket(untouched)), hold=timedelta(0))
+
+
 def test_a_hold_without_end(untouched: Shop, refused: Refusal) -> None:
     if untouched.connection.info.server_version < 170000:
         pytest.skip("intervals are finite before PostgreSQL 17")
