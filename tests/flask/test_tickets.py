@@ -81,12 +81,12 @@ def test_what_links_a_hidden_ticket_of_another_event_does_not_show_it(
     db.execute("INSERT INTO association VALUES (%s, %s)", [foreign, scene.tag])
     db.execute("INSERT INTO access_codes_tickets VALUES (%s, %s)", [scene.access_code, foreign])
     # as from before the rules: no such line can be written now
-    db.execute("SET LOCAL session_replication_role = replica")
+    db.execute("SET session_replication_role = replica")
     db.execute(
         "INSERT INTO orders_tickets SELECT id, %s, 1 FROM orders WHERE identifier = %s",
         [foreign, scene.order],
     )
-    db.execute("SET LOCAL session_replication_role = origin")
+    db.execute("RESET session_replication_role")
     for path in (f"ticket-tags/{scene.tag}", f"orders/{scene.order}"):
         assert _ids(api.get(f"/v1/{path}/tickets", user=scene.organizer)) == [scene.ticket, scene.hidden]
     path = f"/v1/access-codes/{scene.access_code}/tickets"
@@ -293,7 +293,7 @@ def test_a_legacy_price_that_is_no_number_is_null_and_last(
 ) -> None:
     tickets = [samples.ticket(db, scene.other_event, price=price) for price in (3, 1)]
     with db.transaction():
-        db.execute("SET LOCAL session_replication_role = replica")
+        db.execute("SET session_replication_role = replica")
         db.execute("ALTER TABLE tickets DISABLE TRIGGER ALL")
         db.execute("UPDATE tickets SET price = 'NaN' WHERE id = %s", [scene.other_ticket])
         db.execute("ALTER TABLE tickets ENABLE TRIGGER ALL")
