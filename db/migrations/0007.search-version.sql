@@ -35,6 +35,14 @@ CREATE TABLE oeventdb_internal.search_dead_letters (
 COMMENT ON TABLE oeventdb_internal.search_dead_letters IS
 'Documents that Elasticsearch will not take, with its reason; the next change of the event tries again.';
 
+CREATE TABLE oeventdb_internal.search_served (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    alias text NOT NULL
+);
+
+COMMENT ON TABLE oeventdb_internal.search_served IS
+'The alias that the outbox is for, in one row; none until the first rebuild or sync.';
+
 -- >>> db/procedures/search/belongs_in_index.sql
 -- An event belongs in the index while it is published and not deleted.
 -- SQL without SECURITY DEFINER and SET search_path, so that it is inlined. Every name in it is qualified.
@@ -403,9 +411,31 @@ COMMENT ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/search/search_serve.sql
+-- The outbox is for one alias: what is removed from it for that one, no other index ever gets.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_serve(alias text, instead boolean DEFAULT false) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    INSERT INTO oeventdb_internal.search_served AS s (alias) VALUES (search_serve.alias)
+    ON CONFLICT ON CONSTRAINT search_served_pkey DO UPDATE SET alias = EXCLUDED.alias
+    WHERE search_serve.instead AND s.alias <> EXCLUDED.alias;
+    RETURN EXISTS (SELECT FROM oeventdb_internal.search_served AS s WHERE s.alias = search_serve.alias);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_serve(text, boolean) IS
+'Whether the outbox is for this alias: it is for the first that asks, until one asks to have it instead. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_serve(text, boolean) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/search/search_settle.sql
--- What a rebuild has indexed need not wait in the outbox any longer.
-CREATE OR REPLACE FUNCTION oeventdb_internal.search_settle(seen pg_snapshot) RETURNS bigint
+-- What a rebuild has indexed need not wait in the outbox any longer, nor be set aside.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_settle(seen pg_snapshot, alias text) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
@@ -415,9 +445,15 @@ DECLARE
     v_ids bigint[];
     v_versions bigint[];
 BEGIN
+    IF NOT oeventdb_internal.search_serve(search_settle.alias) THEN
+        RETURN 0;
+    END IF;
     SELECT pg_catalog.array_agg(v.event_id), pg_catalog.array_agg(v.search_version) INTO v_ids, v_versions
-    FROM oeventdb_internal.search_outbox AS o
-    JOIN oeventdb_internal.search_versions AS v ON v.event_id = o.event_id
+    FROM (
+        SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+        UNION SELECT d.event_id FROM oeventdb_internal.search_dead_letters AS d
+    ) AS w
+    JOIN oeventdb_internal.search_versions AS v ON v.event_id = w.event_id
     -- a transaction that is still to come here was one of the server that a backup is from
     WHERE pg_catalog.pg_visible_in_snapshot(v.changed_by, search_settle.seen)
         OR v.changed_by >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
@@ -425,10 +461,11 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) IS
-'Removes from the outbox what a snapshot has seen and a rebuild has indexed; returns how many. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.search_settle(pg_snapshot, text) IS
+'Removes from the outbox and from search_dead_letters what a snapshot has seen and a rebuild has indexed, if that was for the alias that the
+outbox is for; returns how many left the outbox. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_settle(pg_snapshot, text) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_bury.sql
@@ -534,13 +571,18 @@ BEGIN
     INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
     ON CONFLICT (event_id) DO NOTHING;
     GET DIAGNOSTICS v_queued = ROW_COUNT;
+    -- a commit that a crash could undo must not be sent before it is on disk: later changes would take lower versions than the index has
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN v_queued;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
 'Queues events anew under versions beyond those that the index has (NULL where it has none),
-but for those from 10^18 on; returns how many were not queued yet. Raises nothing.';
+but for those from 10^18 on; returns how many were not queued yet.
+With synchronous_commit off, local for this transaction. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;
 -- <<<

@@ -190,6 +190,8 @@ def _require(dsn: str, indices: Indices, *, at_once: bool) -> None:
         raise SearchUnavailable(
             f"there is no index behind the alias {indices.alias}", hint="run `oeventdb reindex` first"
         )
+    with closing(connect(dsn, autocommit=True)) as connection:
+        connection.execute("SELECT oeventdb_internal.search_serve(%s, instead => true)", (indices.alias,))
 
 
 def _together(tasks: list[Any], stop: threading.Event) -> None:
