@@ -28,6 +28,10 @@ DROP FUNCTION IF EXISTS oeventdb_internal.search_lag;
 DROP FUNCTION IF EXISTS oeventdb_internal.search_settle;
 -- <<<
 
+-- >>> db/procedures/search/search_serve.sql
+DROP FUNCTION IF EXISTS oeventdb_internal.search_serve;
+-- <<<
+
 -- >>> db/procedures/search/search_bury.sql
 DROP FUNCTION IF EXISTS oeventdb_internal.search_bury;
 -- <<<
@@ -71,6 +75,8 @@ DROP FUNCTION IF EXISTS oeventdb_internal.search_document;
 -- >>> db/procedures/search/belongs_in_index.sql
 DROP FUNCTION IF EXISTS oeventdb_internal.belongs_in_index;
 -- <<<
+
+DROP TABLE oeventdb_internal.search_served;
 
 DROP TABLE oeventdb_internal.search_dead_letters;
 

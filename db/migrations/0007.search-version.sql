@@ -35,6 +35,14 @@ CREATE TABLE oeventdb_internal.search_dead_letters (
 COMMENT ON TABLE oeventdb_internal.search_dead_letters IS
 'Documents that Elasticsearch will not take, with its reason; the next change of the event tries again.';
 
+CREATE TABLE oeventdb_internal.search_served (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    alias text NOT NULL
+);
+
+COMMENT ON TABLE oeventdb_internal.search_served IS
+'The alias that the outbox is for, in one row; none until the first rebuild or sync.';
+
 -- >>> db/procedures/search/belongs_in_index.sql
 -- An event belongs in the index while it is published and not deleted.
 -- SQL without SECURITY DEFINER and SET search_path, so that it is inlined. Every name in it is qualified.
@@ -316,7 +324,9 @@ REVOKE ALL ON FUNCTION oeventdb_internal.search_changes(pg_snapshot, bigint, int
 
 -- >>> db/procedures/search/search_take.sql
 -- A worker takes changed events that no other worker has, and holds them until its transaction ends; writers never wait for it.
-CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(batch integer, only_events bigint[] DEFAULT NULL)
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(
+    batch integer, only_events bigint[] DEFAULT NULL, queued_until timestamptz DEFAULT NULL
+)
 RETURNS TABLE (event_id bigint, search_version bigint, lines text)
 LANGUAGE plpgsql
 VOLATILE
@@ -331,12 +341,14 @@ SET enable_seqscan = off
 AS $function$
 DECLARE
     v_ids bigint[];
+    v_bytes bigint NOT NULL := 0;
 BEGIN
     -- a reindex that is about to swap waits for the batches under way, and they for it
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('oeventdb search swap', 0));
     IF search_take.only_events IS NULL THEN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+            WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
@@ -346,22 +358,40 @@ BEGIN
         );
     END IF;
     -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
-    RETURN QUERY
-    SELECT
-        v.event_id,
-        v.search_version,
-        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
-    FROM oeventdb_internal.search_versions AS v
-    LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
-    WHERE v.event_id = ANY (v_ids);
+    FOR event_id, search_version, lines IN
+        SELECT
+            v.event_id,
+            v.search_version,
+            -- JSON may need six bytes for one, and PostgreSQL makes no text of a gigabyte
+            CASE
+                WHEN COALESCE(pg_catalog.octet_length(e.description)::bigint, 0)
+                    + COALESCE(pg_catalog.octet_length(e.organizer_description), 0)
+                    + COALESCE(pg_catalog.octet_length(e.organizer_name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.searchable_location_name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.identifier), 0)
+                    + COALESCE(pg_catalog.octet_length(e.timezone), 0)
+                    + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
+                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+            END
+        FROM oeventdb_internal.search_versions AS v
+        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
+        WHERE v.event_id = ANY (v_ids)
+    LOOP
+        RETURN NEXT;
+        -- a worker holds all of it in memory; what is locked and not returned is for the next time
+        v_bytes := v_bytes + pg_catalog.octet_length(lines);
+        EXIT WHEN v_bytes >= 8388608;
+    END LOOP;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) IS
-'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named), with their current version and the lines of a bulk request: '
-'a document, or a deletion. They stay locked for other workers until the transaction ends. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) IS
+'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, and those queued by a time), with their current version
+and the lines of a bulk request: a document, a deletion, or an empty text for an event with over 100 MB of text. Fewer where their lines are over
+8 MB. They stay locked for other workers until the transaction ends. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_acknowledge.sql
@@ -403,9 +433,31 @@ COMMENT ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.search_acknowledge(bigint[], bigint[]) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/search/search_serve.sql
+-- The outbox is for one alias: what is removed from it for that one, no other index ever gets.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_serve(alias text, instead boolean DEFAULT false) RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    INSERT INTO oeventdb_internal.search_served AS s (alias) VALUES (search_serve.alias)
+    ON CONFLICT ON CONSTRAINT search_served_pkey DO UPDATE SET alias = EXCLUDED.alias
+    WHERE search_serve.instead AND s.alias <> EXCLUDED.alias;
+    RETURN EXISTS (SELECT FROM oeventdb_internal.search_served AS s WHERE s.alias = search_serve.alias);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.search_serve(text, boolean) IS
+'Whether the outbox is for this alias: it is for the first that asks, until one asks to have it instead. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.search_serve(text, boolean) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/search/search_settle.sql
--- What a rebuild has indexed need not wait in the outbox any longer.
-CREATE OR REPLACE FUNCTION oeventdb_internal.search_settle(seen pg_snapshot) RETURNS bigint
+-- What a rebuild has indexed need not wait in the outbox any longer, nor be set aside.
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_settle(seen pg_snapshot, alias text) RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
@@ -415,9 +467,15 @@ DECLARE
     v_ids bigint[];
     v_versions bigint[];
 BEGIN
+    IF NOT oeventdb_internal.search_serve(search_settle.alias) THEN
+        RETURN 0;
+    END IF;
     SELECT pg_catalog.array_agg(v.event_id), pg_catalog.array_agg(v.search_version) INTO v_ids, v_versions
-    FROM oeventdb_internal.search_outbox AS o
-    JOIN oeventdb_internal.search_versions AS v ON v.event_id = o.event_id
+    FROM (
+        SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+        UNION SELECT d.event_id FROM oeventdb_internal.search_dead_letters AS d
+    ) AS w
+    JOIN oeventdb_internal.search_versions AS v ON v.event_id = w.event_id
     -- a transaction that is still to come here was one of the server that a backup is from
     WHERE pg_catalog.pg_visible_in_snapshot(v.changed_by, search_settle.seen)
         OR v.changed_by >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
@@ -425,10 +483,11 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) IS
-'Removes from the outbox what a snapshot has seen and a rebuild has indexed; returns how many. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.search_settle(pg_snapshot, text) IS
+'Removes from the outbox and from search_dead_letters what a snapshot has seen and a rebuild has indexed, if that was for the alias that the
+outbox is for; returns how many left the outbox. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_settle(pg_snapshot) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_settle(pg_snapshot, text) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_bury.sql
@@ -534,13 +593,18 @@ BEGIN
     INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
     ON CONFLICT (event_id) DO NOTHING;
     GET DIAGNOSTICS v_queued = ROW_COUNT;
+    -- a commit that a crash could undo must not be sent before it is on disk: later changes would take lower versions than the index has
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN v_queued;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
 'Queues events anew under versions beyond those that the index has (NULL where it has none),
-but for those from 10^18 on; returns how many were not queued yet. Raises nothing.';
+but for those from 10^18 on; returns how many were not queued yet.
+With synchronous_commit off, local for this transaction. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;
 -- <<<

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
-from oeventdb.connection import unhindered
+from oeventdb.connection import set_locally, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.cluster import reason_of
@@ -17,20 +18,27 @@ from oeventdb.search.export import BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     import psycopg
 
-    from oeventdb.search.cluster import Cluster
+    from oeventdb.search.cluster import Answer, Cluster
 
 _LOG = logging.getLogger("oeventdb.search")
 
-_TAKE = "SELECT event_id, search_version, lines FROM oeventdb_internal.search_take(%s, %s::bigint[])"
+_TAKE = "SELECT event_id, search_version, lines FROM oeventdb_internal.search_take(%s, %s::bigint[], %s)"
 
 BATCH = 1000
 """Events that a worker takes at a time."""
 
 _LONGEST_REQUESTS = "10min"
 """For how long the requests of one batch may keep its transaction open."""
+
+_LONGEST_RECORDING = "10s"
+"""The same once they are answered: what is acknowledged then, its writers wait for."""
+
+_TRIES, _TRIED_FOR = 5, 60.0
+"""So often, and over so many seconds at least, a document is refused by itself before it is set aside."""
 
 
 class Change(NamedTuple):
@@ -39,13 +47,38 @@ class Change(NamedTuple):
     event_id: int
     search_version: int
     lines: bytes
+    """Empty where it is too large for any request."""
+
+
+class Tries:
+    """How often documents were refused by themselves while others were not."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, float, int]] = {}
+
+    def exhausted(self, change: Change) -> bool:
+        """Count one more; return whether that was the last."""
+        version, since, tries = self._known.get(change.event_id, (0, 0.0, 0))
+        if version != change.search_version:
+            since, tries = time.monotonic(), 0
+        self._known[change.event_id] = (change.search_version, since, tries + 1)
+        return tries + 1 >= _TRIES and time.monotonic() - since >= _TRIED_FOR
+
+    def forget(self, changes: list[Change]) -> None:
+        """Count no more what was accepted or set aside."""
+        if self._known:
+            for change in changes:
+                self._known.pop(change.event_id, None)
 
 
 @dataclass
 class Outcome:
     """What became of the changes of one batch."""
 
+    tries: Tries = field(default_factory=Tries)
     taken: int = 0
+    removed: int = 0
+    """How many left the outbox; the others have changed again."""
     accepted: list[Change] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
     put_off: str = ""
@@ -59,22 +92,39 @@ def step(
     *,
     batch: int = BATCH,
     only: Sequence[int] | None = None,
+    until: datetime | None = None,
+    tries: Tries | None = None,
 ) -> Outcome:
     """Take one batch, send it, and remove from the outbox what Elasticsearch acknowledged.
 
-    The connection must be in autocommit. Whatever fails in between leaves the changes in the
+    With `until`, only of what was queued by then. The connection must be in autocommit. Whatever fails in between leaves the changes in the
     outbox: sending one twice does no harm, because every write carries its version.
     """
-    outcome = Outcome()
+    outcome = Outcome(tries or Tries())
     with connection.transaction():
         # a worker that stands still must not keep its batch from the others
         unhindered(connection, idle=_LONGEST_REQUESTS)
-        changes = fetch(connection, _TAKE, (batch, None if only is None else list(only)))
+        changes = fetch(connection, _TAKE, (batch, None if only is None else list(only), until))
         outcome.taken = len(changes)
-        for body in bodies(changes):
-            deliver(cluster, alias, body, outcome)
+        _deliver_all(cluster, alias, changes, outcome)
+        set_locally(connection, {"idle_in_transaction_session_timeout": _LONGEST_RECORDING})
         _record(connection, outcome)
+    outcome.tries.forget([*outcome.accepted, *(change for change, _ in outcome.refused)])
     return outcome
+
+
+def _deliver_all(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
+    outcome.refused += [(change, "its text is too large") for change in changes if not change.lines]
+    unanswered = 0
+    for body in bodies([change for change in changes if change.lines]):
+        try:
+            deliver(cluster, alias, body, outcome)
+        except SearchUnavailable as exc:
+            outcome.put_off = str(exc)
+            unanswered += 1
+            # one body may be what it can't answer; after a second it is away, and each would be waited for
+            if unanswered == 2:
+                break
 
 
 def fetch(connection: psycopg.Connection[Any], query: LiteralString, values: Sequence[Any]) -> list[Change]:
@@ -85,14 +135,16 @@ def fetch(connection: psycopg.Connection[Any], query: LiteralString, values: Seq
 
 
 def _record(connection: psycopg.Connection[Any], outcome: Outcome) -> None:
+    outcome.removed = len(outcome.refused)
     if outcome.accepted:
-        connection.execute(
+        row = connection.execute(
             "SELECT oeventdb_internal.search_acknowledge(%s::bigint[], %s::bigint[])",
             (
                 [change.event_id for change in outcome.accepted],
                 [change.search_version for change in outcome.accepted],
             ),
-        )
+        ).fetchone()
+        outcome.removed += row[0] if row else 0
     for change, reason in outcome.refused:
         _LOG.warning("event %s version %s refused: %s", change.event_id, change.search_version, reason)
         connection.execute(
@@ -118,9 +170,23 @@ def bodies(changes: list[Change]) -> Iterator[list[Change]]:
 def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
     """Send changes and sort them by what Elasticsearch says of each.
 
-    Raises SearchUnavailable when it says nothing, or nothing about the documents.
+    What is refused as a whole is halved until the document that is to blame is alone. Raises
+    SearchUnavailable where there is no answer.
     """
-    body = b"".join(change.lines for change in changes)
+    answer = _answer(cluster, alias, b"".join(change.lines for change in changes))
+    if answer.status < 400:
+        _sort(changes, alias, answer.body, outcome)
+    elif answer.status != 413 and not _takes_others(cluster, alias, changes[0]):
+        outcome.put_off = str(cluster.refused(answer))
+    elif len(changes) > 1:
+        middle = len(changes) // 2
+        deliver(cluster, alias, changes[:middle], outcome)
+        deliver(cluster, alias, changes[middle:], outcome)
+    else:
+        _refused_alone(cluster, changes[0], answer, outcome)
+
+
+def _answer(cluster: Cluster, alias: str, body: bytes) -> Answer:
     path = f"/{alias}/_bulk"
     try:
         answer = cluster.attempt("POST", path, query=BRIEF, body=body, ndjson=True)
@@ -128,26 +194,35 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
             answer = cluster.attempt("POST", path, query=DETAILED, body=body, ndjson=True)
     except (TransportError, SerializationError) as exc:
         raise cluster.unreachable(exc) from None
+    return answer
+
+
+def _takes_others(cluster: Cluster, alias: str, change: Change) -> bool:
+    """Return whether it takes what changes nothing, a deletion older than any version: then it is the documents."""
+    line = b'{"delete":{"_id":"%d","version":0,"version_type":"external"}}\n' % change.event_id
+    answer = _answer(cluster, alias, line)
+    probe = Outcome()
+    if answer.status < 400:
+        _sort([change], alias, answer.body, probe)
+    return bool(probe.accepted)
+
+
+def _refused_alone(cluster: Cluster, change: Change, answer: Answer, outcome: Outcome) -> None:
     if answer.status == 413:
-        _deliver_one_by_one(cluster, alias, changes, outcome)
-    elif answer.status >= 400:
-        raise cluster.refused(answer)
-    elif answer.body.get("errors") is False:
-        outcome.accepted += changes
-    else:
-        _sort(changes, alias, answer.body, outcome)
-
-
-def _deliver_one_by_one(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
-    if len(changes) > 1:
-        for change in changes:
-            deliver(cluster, alias, [change], outcome)
+        size = len(change.lines)
+        outcome.refused.append((change, f"the document of {size} bytes is too large for {cluster.where}"))
         return
-    size = len(changes[0].lines)
-    outcome.refused.append((changes[0], f"the document of {size} bytes is too large for {cluster.where}"))
+    why = f"{cluster.where} answers HTTP {answer.status}: {reason_of(answer.body)}"
+    if outcome.tries.exhausted(change):
+        outcome.refused.append((change, why))
+    else:
+        outcome.put_off = f"event {change.event_id}: {why}"
 
 
 def _sort(changes: list[Change], alias: str, response: dict[str, Any], outcome: Outcome) -> None:
+    if response.get("errors") is False:
+        outcome.accepted += changes
+        return
     items = [result for item in response.get("items", ()) for result in item.values()]
     if len(items) != len(changes):
         raise SearchUnavailable(f"{len(items)} of {len(changes)} changes were answered")

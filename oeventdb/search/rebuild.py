@@ -113,7 +113,7 @@ def reindex(
             with _lingering(guard):
                 indices.swap(index)
         _catch_up_live(replay, alias, index, patience)
-        _settle(dsn, replay.position)
+        _settle(dsn, replay.position, alias)
         guard.close()
         _remove_old(indices, index, keep)
     seconds = time.monotonic() - started
@@ -253,13 +253,14 @@ def _catch_up_live(replay: Replay, alias: str, index: str, patience: float) -> N
             return
 
 
-def _settle(dsn: str, position: str) -> None:
+def _settle(dsn: str, position: str, alias: str) -> None:
     """Take what the new index has out of the outbox; by now it is live, so a failure is only told."""
     try:
         with closing(connect(dsn)) as connection, connection.transaction():
             unhindered(connection)
             connection.execute(
-                "SELECT oeventdb_internal.search_settle(%s::text::pg_catalog.pg_snapshot)", (position,)
+                "SELECT oeventdb_internal.search_settle(%s::text::pg_catalog.pg_snapshot, %s)",
+                (position, alias),
             )
     except (psycopg.Error, DatabaseUnreachable) as exc:
         _LOG.warning("the outbox keeps what is indexed already: %s", exc)

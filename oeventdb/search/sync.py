@@ -19,6 +19,8 @@ from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.indices import Indices
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from psycopg.rows import TupleRow
 
 _LOG = logging.getLogger("oeventdb.search")
@@ -51,12 +53,24 @@ class Totals:
 class Worker:
     """Empties the outbox from one thread, with a connection of its own that it renews."""
 
-    def __init__(self, dsn: str, cluster: Cluster, alias: str, totals: Totals, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        cluster: Cluster,
+        alias: str,
+        totals: Totals,
+        stop: threading.Event,
+        *,
+        tries: outbox.Tries,
+        until: datetime | None,
+    ) -> None:
         self._dsn = dsn
         self._cluster = cluster
         self._alias = alias
         self._totals = totals
         self._stop = stop
+        self._tries = tries
+        self._until = until
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def close(self) -> None:
@@ -83,14 +97,18 @@ class Worker:
     def run_until_empty(self, patience: float, *, since: float | None = None) -> None:
         """Work until there is nothing to take; with `since`, until all that waited then has left the outbox.
 
-        The one leaves to others what they have taken, the other waits for them.
+        The one leaves to others what they have taken, the other waits for them. Neither sends again and
+        again what is changed faster than that.
         """
         pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
         while not self._stop.is_set():
             try:
-                if self._step().taken:
+                outcome = self._step()
+                if outcome.removed:
                     pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
-                elif since is None or not self._is_waiting_since(since) or not looks.wait(self._stop):
+                elif outcome.taken or since is None:
+                    break
+                elif not self._is_waiting_since(since) or not looks.wait(self._stop):
                     break
             except (SearchUnavailable, DatabaseUnreachable, *_LOST) as exc:
                 self._after_failure(exc)
@@ -107,7 +125,9 @@ class Worker:
 
     def _step(self) -> outbox.Outcome:
         started = time.monotonic()
-        outcome = outbox.step(self._connected(), self._cluster, self._alias)
+        outcome = outbox.step(
+            self._connected(), self._cluster, self._alias, until=self._until, tries=self._tries
+        )
         self._totals.documents += len(outcome.accepted)
         self._totals.dead += len(outcome.refused)
         if outcome.accepted:
@@ -160,9 +180,14 @@ def sync(
     stop = stop or threading.Event()
     totals = totals or Totals()
     began = time.monotonic()
-    with Cluster(elasticsearch_url, api_key=api_key, connections=workers) as cluster:
-        _require(dsn, Indices(cluster, alias), at_once=once)
-        staff = [Worker(dsn, cluster, alias, totals, stop) for _ in range(workers)]
+    # suppressed where there is no batch to finish yet
+    with (
+        suppress(KeyboardInterrupt),
+        Cluster(elasticsearch_url, api_key=api_key, connections=workers) as cluster,
+    ):
+        started = _start(dsn, Indices(cluster, alias), at_once=once)
+        tries, until = outbox.Tries(), started if once else None
+        staff = [Worker(dsn, cluster, alias, totals, stop, tries=tries, until=until) for _ in range(workers)]
         try:
             if once:
                 _together([partial(worker.run_until_empty, patience) for worker in staff], stop)
@@ -176,11 +201,14 @@ def sync(
     return totals
 
 
-def _require(dsn: str, indices: Indices, *, at_once: bool) -> None:
-    """Tell what would never work, rather than wait for it; `at_once` also a server that is away."""
+def _start(dsn: str, indices: Indices, *, at_once: bool) -> datetime:
+    """Have the outbox for this alias; return the time by the database's clock.
+
+    Tells what would never work, rather than wait for it; `at_once` also a server that is away.
+    """
     with closing(connect(dsn, autocommit=True)) as connection:
         row = connection.execute(
-            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[])') IS NOT NULL"
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[], timestamptz)') IS NOT NULL"
         ).fetchone()
     if row != (True,):
         raise Refused("this database captures no changes yet", hint="run `oeventdb migrate` first")
@@ -190,6 +218,14 @@ def _require(dsn: str, indices: Indices, *, at_once: bool) -> None:
         raise SearchUnavailable(
             f"there is no index behind the alias {indices.alias}", hint="run `oeventdb reindex` first"
         )
+    with closing(connect(dsn, autocommit=True)) as connection:
+        row = connection.execute(
+            "SELECT pg_catalog.clock_timestamp() FROM oeventdb_internal.search_serve(%s, instead => true)",
+            (indices.alias,),
+        ).fetchone()
+    assert row is not None  # noqa: S101 - the function always answers
+    started: datetime = row[0]
+    return started
 
 
 def _together(tasks: list[Any], stop: threading.Event) -> None:

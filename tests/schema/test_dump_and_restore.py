@@ -100,7 +100,7 @@ def test_on_a_younger_server_nothing_of_before_looks_as_if_it_were_still_to_come
         assert connection.execute(changes, position).fetchall() == []
         connection.execute("UPDATE events SET name = 'Changed since' WHERE id = %s", waiting[0])
         assert connection.execute(changes, position).fetchall() == waiting
-        settle = "SELECT oeventdb_internal.search_settle(%s::text::pg_snapshot)"
+        settle = "SELECT oeventdb_internal.search_settle(%s::text::pg_snapshot, 'events')"
         assert connection.execute(settle, position).fetchone() == (0,)
         connection.execute("UPDATE oeventdb_internal.search_versions SET changed_by = '9000000000'")
         assert connection.execute(settle, position).fetchone() == (1,)

@@ -41,6 +41,26 @@ def test_a_commit_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
         assert elastic.documents() == documents(db)
 
 
+def test_a_repair_that_a_crash_could_undo_is_not_indexed_before_it_is_durable(
+    forgetful: LocalPostgres, elastic: Elastic
+) -> None:
+    dsn = forgetful.conninfo()
+    schema.migrate(dsn)
+    with psycopg.connect(dsn, autocommit=True) as db:
+        event = samples.event(db)
+        search.reindex(dsn, elastic.url, alias=elastic.alias)
+        elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}?refresh=true")
+        db.execute("CHECKPOINT")
+        db.execute("SELECT pg_switch_wal()")
+        assert search.verify(dsn, elastic.url, alias=elastic.alias, repair=True).repaired == 1
+        forgetful.kill9()
+    forgetful.start()
+    with psycopg.connect(forgetful.conninfo(), autocommit=True) as db:
+        db.execute("UPDATE events SET name = 'later' WHERE id = %s", (event,))
+        once(dsn, elastic)
+        assert elastic.documents() == documents(db)
+
+
 def test_a_transaction_that_changes_events_can_be_prepared(
     own_server: Callable[..., LocalPostgres], elastic: Elastic
 ) -> None:

@@ -26,12 +26,17 @@ BEGIN
     INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
     ON CONFLICT (event_id) DO NOTHING;
     GET DIAGNOSTICS v_queued = ROW_COUNT;
+    -- a commit that a crash could undo must not be sent before it is on disk: later changes would take lower versions than the index has
+    IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
+    END IF;
     RETURN v_queued;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
 'Queues events anew under versions beyond those that the index has (NULL where it has none),
-but for those from 10^18 on; returns how many were not queued yet. Raises nothing.';
+but for those from 10^18 on; returns how many were not queued yet.
+With synchronous_commit off, local for this transaction. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;

@@ -1,5 +1,7 @@
 -- A worker takes changed events that no other worker has, and holds them until its transaction ends; writers never wait for it.
-CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(batch integer, only_events bigint[] DEFAULT NULL)
+CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(
+    batch integer, only_events bigint[] DEFAULT NULL, queued_until timestamptz DEFAULT NULL
+)
 RETURNS TABLE (event_id bigint, search_version bigint, lines text)
 LANGUAGE plpgsql
 VOLATILE
@@ -14,12 +16,14 @@ SET enable_seqscan = off
 AS $function$
 DECLARE
     v_ids bigint[];
+    v_bytes bigint NOT NULL := 0;
 BEGIN
     -- a reindex that is about to swap waits for the batches under way, and they for it
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('oeventdb search swap', 0));
     IF search_take.only_events IS NULL THEN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
+            WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
@@ -29,19 +33,37 @@ BEGIN
         );
     END IF;
     -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
-    RETURN QUERY
-    SELECT
-        v.event_id,
-        v.search_version,
-        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
-    FROM oeventdb_internal.search_versions AS v
-    LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
-    WHERE v.event_id = ANY (v_ids);
+    FOR event_id, search_version, lines IN
+        SELECT
+            v.event_id,
+            v.search_version,
+            -- JSON may need six bytes for one, and PostgreSQL makes no text of a gigabyte
+            CASE
+                WHEN COALESCE(pg_catalog.octet_length(e.description)::bigint, 0)
+                    + COALESCE(pg_catalog.octet_length(e.organizer_description), 0)
+                    + COALESCE(pg_catalog.octet_length(e.organizer_name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.searchable_location_name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.name), 0)
+                    + COALESCE(pg_catalog.octet_length(e.identifier), 0)
+                    + COALESCE(pg_catalog.octet_length(e.timezone), 0)
+                    + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
+                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+            END
+        FROM oeventdb_internal.search_versions AS v
+        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
+        WHERE v.event_id = ANY (v_ids)
+    LOOP
+        RETURN NEXT;
+        -- a worker holds all of it in memory; what is locked and not returned is for the next time
+        v_bytes := v_bytes + pg_catalog.octet_length(lines);
+        EXIT WHEN v_bytes >= 8388608;
+    END LOOP;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) IS
-'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named), with their current version and the lines of a bulk request: '
-'a document, or a deletion. They stay locked for other workers until the transaction ends. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) IS
+'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, and those queued by a time), with their current version
+and the lines of a bulk request: a document, a deletion, or an empty text for an event with over 100 MB of text. Fewer where their lines are over
+8 MB. They stay locked for other workers until the transaction ends. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) FROM PUBLIC;

@@ -1,0 +1,218 @@
+"""The outbox: it is for one alias, and no document in it holds up the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from oeventdb import schema, search
+from oeventdb.errors import SearchUnavailable
+from tests import samples
+from tests.search.proxy import Proxy
+from tests.search.test_reindex import documents
+from tests.search.test_sync import lag, once
+
+if TYPE_CHECKING:
+    from tests.search.elastic import Elastic
+
+
+@pytest.fixture
+def live(migrated: str, elastic: Elastic) -> str:
+    """Return the name of an empty live index."""
+    return search.reindex(migrated, elastic.url, alias=elastic.alias).index
+
+
+@pytest.mark.usefixtures("live")
+def test_a_rebuild_for_another_alias_takes_nothing_from_the_one_that_is_served(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db)
+    search.reindex(migrated, elastic.url, alias=f"{elastic.alias}-trial")
+    assert lag(db) == (1, 0)
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents() == documents(db)
+
+
+@pytest.mark.usefixtures("live")
+def test_who_syncs_has_the_outbox_from_then_on(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    trial = f"{elastic.alias}-trial"
+    search.reindex(migrated, elastic.url, alias=trial)
+    search.sync(migrated, elastic.url, alias=trial, once=True)
+    samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert lag(db) == (1, 0)
+    search.reindex(migrated, elastic.url, alias=trial)
+    assert lag(db) == (0, 0)
+
+
+def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    strict = search.Definition({}, {"dynamic": False, "properties": {"name": {"type": "long"}}})
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
+    samples.event(db, name="poison")
+    once(migrated, elastic)
+    assert lag(db) == (0, 1)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert lag(db) == (0, 0)
+
+
+def test_what_was_set_aside_can_be_queued_again(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    narrow = search.Definition({"mapping.total_fields.limit": 1}, {"properties": {"id": {"type": "long"}}})
+    index = search.reindex(migrated, elastic.url, alias=elastic.alias, definition=narrow).index
+    samples.event(db)
+    once(migrated, elastic)
+    assert lag(db) == (0, 1)
+    elastic.ask("PUT", f"/{index}/_settings", {"index.mapping.total_fields.limit": 1000})
+    db.execute(
+        "INSERT INTO oeventdb_internal.search_outbox (event_id)"
+        " SELECT event_id FROM oeventdb_internal.search_dead_letters ON CONFLICT DO NOTHING"
+    )
+    once(migrated, elastic)
+    assert lag(db) == (0, 0)
+    assert elastic.documents() == documents(db)
+
+
+def refusal(status: int) -> bytes:
+    """Return what a firewall answers."""
+    said = b'{"error":"blocked"}'
+    return (
+        b"HTTP/1.1 %d No\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+        % (status, len(said), said)
+    )
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
+def test_a_document_for_which_a_whole_request_is_refused_is_set_aside_in_the_end(
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    proxy: Proxy,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    proxy.verdict = lambda chunk: refusal(status) if b"<script>" in chunk else True
+    good = [samples.event(db) for _ in range(5)]
+    bad = samples.event(db, name="<script>")
+    good += [samples.event(db) for _ in range(5)]
+    with pytest.raises(SearchUnavailable, match=f"put off: event {bad}: .*HTTP {status}: .*blocked"):
+        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0)
+    assert lag(db) == (1, 0)
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert sorted(elastic.documents()) == good
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0.5)
+    with caplog.at_level(logging.WARNING, "oeventdb.search"):
+        done = once(migrated, elastic, proxy.url)
+    assert (done.documents, done.dead) == (0, 1)
+    assert done.errors >= 4
+    assert lag(db) == (0, 1)
+    assert f"event {bad} version 1 refused" in caplog.text
+
+
+@pytest.mark.usefixtures("live")
+def test_where_every_request_is_refused_no_document_is_to_blame(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
+    proxy.verdict = lambda chunk: refusal(429) if b"_bulk" in chunk else True
+    for _ in range(100):
+        samples.event(db)
+    with pytest.raises(SearchUnavailable, match=r"put off: .*HTTP 429"):
+        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
+    assert lag(db) == (100, 0)
+    assert proxy.cuts <= 4
+
+
+@pytest.mark.usefixtures("live")
+def test_what_gets_no_answer_does_not_take_back_what_got_one(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox.BODY_BYTES", 1000)
+    proxy.verdict = lambda chunk: None if b"poison" in chunk else True
+    events = [samples.event(db, name="poison" if number == 20 else "good") for number in range(60)]
+    with pytest.raises(SearchUnavailable, match="no answer"):
+        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert {events[0], events[-1]} <= set(elastic.documents())
+    assert len(elastic.documents()) + lag(db)[0] == 60
+
+
+@pytest.mark.usefixtures("live")
+def test_a_document_that_postgresql_cannot_write_is_set_aside(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    good = samples.event(db)
+    bad = samples.event(db)
+    db.execute("UPDATE public.events SET description = repeat(E'\\x01', 190000000) WHERE id = %s", (bad,))
+    done = once(migrated, elastic)
+    assert (done.documents, done.dead) == (1, 1)
+    assert list(elastic.documents()) == [good]
+    db.execute("UPDATE public.events SET state = 'draft' WHERE id = %s", (bad,))
+    assert once(migrated, elastic).documents == 1
+    assert lag(db) == (0, 0)
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("statement", ["insert", "update"])
+def test_to_sync_once_ends_beside_writers(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, statement: str
+) -> None:
+    """A writer as quick as the requests."""
+    event = samples.event(db)
+    requests = iter(range(100))
+
+    def write(chunk: bytes) -> bool:
+        if b"_bulk" in chunk and next(requests, None) is not None:
+            if statement == "insert":
+                samples.event(db)
+            else:
+                db.execute("UPDATE events SET name = name || 'x' WHERE id = %s", (event,))
+        return True
+
+    proxy.verdict = write
+    once(migrated, elastic, proxy.url)
+    assert 0 < next(requests) < 10
+    assert event in elastic.documents()
+    assert lag(db)[0] > 0
+
+
+def test_writers_wait_only_shortly_for_a_worker_that_stands_still_before_its_commit(
+    listening: tuple[str, int], elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._LONGEST_RECORDING", "1s")
+    dsn = "host={} port={} user=postgres dbname=postgres"
+    direct = dsn.format(*listening)
+    schema.migrate(direct)
+    search.reindex(direct, elastic.url, alias=elastic.alias)
+    stands = threading.Event()
+
+    def stand_still(chunk: bytes) -> bool:
+        if b"search_acknowledge" in chunk and not stands.is_set():
+            proxy.flowing.clear()
+            stands.set()
+        return True
+
+    with Proxy(*listening, stand_still) as proxy, psycopg.connect(direct, autocommit=True) as db:
+        event = samples.event(db)
+        through = dsn.format("127.0.0.1", proxy.url.rpartition(":")[2])
+        worker = threading.Thread(target=lambda: once(through, elastic))
+        worker.start()
+        try:
+            assert stands.wait(30)
+            db.execute("SET lock_timeout = '20s'")
+            db.execute("UPDATE events SET name = 'goes on' WHERE id = %s", (event,))
+        finally:
+            proxy.flowing.set()
+            worker.join(60)
+        assert elastic.documents() == documents(db)
