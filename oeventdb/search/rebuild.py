@@ -96,7 +96,7 @@ def reindex(
         # asked once, without patience: a wrong URL is told at once
         indices.found()
         _only_one(guard, alias)
-        indices.live()
+        indices.replaceable()
         for name in indices.remove_unfinished():
             _LOG.info("removed %s, which an interrupted reindex had left", name)
         index = indices.create(definition)

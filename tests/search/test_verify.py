@@ -12,8 +12,9 @@ import pytest
 from oeventdb import search
 from oeventdb.cli import main
 from oeventdb.errors import SearchUnavailable
+from oeventdb.search.indices import PUBLIC_FILTER
 from tests import samples
-from tests.cli.running import run
+from tests.cli.running import one_line, run
 from tests.search.test_reindex import documents
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def test_changes_go_on_as_usual_after_a_repair(
 def test_a_document_that_cannot_be_mended_is_left_and_said(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    properties = {"id": {"type": "long"}, "name": {"type": "long"}}
+    properties = {"id": {"type": "long"}, "name": {"type": "long"}, "privacy": {"type": "keyword"}}
     strict = search.Definition({}, {"dynamic": False, "properties": properties})
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
     event = samples.event(db, name="poison")
@@ -184,7 +185,9 @@ def test_an_id_that_is_no_integer_in_the_index_is_refused(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     samples.event(db)
-    own = search.Definition({}, {"dynamic": False, "properties": {"id": {"type": "keyword"}}})
+    own = search.Definition(
+        {}, {"dynamic": False, "properties": {"id": {"type": "keyword"}, "privacy": {"type": "keyword"}}}
+    )
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
     with pytest.raises(SearchUnavailable, match=r"the field id of the index behind .* is no integer"):
         search.verify(migrated, elastic.url, alias=elastic.alias)
@@ -196,8 +199,63 @@ def test_without_an_index_it_says_so(migrated: str, elastic: Elastic) -> None:
 
 
 def test_an_index_of_another_maker_is_refused_with_the_reason(migrated: str, elastic: Elastic) -> None:
-    elastic.ask("PUT", f"/{elastic.alias}_v1", {"aliases": {elastic.alias: {}}})
+    aliases = {elastic.alias: {}, elastic.public: {"filter": PUBLIC_FILTER}}
+    elastic.ask("PUT", f"/{elastic.alias}_v1", {"aliases": aliases})
     with pytest.raises(SearchUnavailable, match=r"all shards failed: No mapping found for \[id\]"):
+        search.verify(migrated, elastic.url, alias=elastic.alias)
+
+
+def aliased(elastic: Elastic, index: str, *names: str, **parts: Any) -> None:
+    """Put aliases on an index, and take them from all others of the test."""
+    actions: list[dict[str, Any]] = []
+    for name in names:
+        actions += [{"remove": {"index": other, "alias": name}} for other in elastic.behind(name)]
+        actions += [{"add": {"index": index, "alias": name, **parts}}]
+    elastic.ask("POST", "/_aliases", {"actions": actions})
+
+
+def test_aliases_that_are_not_as_a_rebuild_leaves_them_are_refused(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db, name="secret")
+    old = search.reindex(migrated, elastic.url, alias=elastic.alias, keep=3).index
+    db.execute("UPDATE events SET privacy = 'private' WHERE id = %s", (event,))
+    new = search.reindex(migrated, elastic.url, alias=elastic.alias, keep=3).index
+    given = ("--dsn", migrated, "--elasticsearch-url", elastic.url, "--alias", elastic.alias)
+    ours, public = elastic.alias, elastic.public
+
+    def refused(why: str) -> None:
+        for command in (["verify", "--repair"], ["sync", "--once"]):
+            result = run(main, *command, *given)
+            assert result.exit_code == 5
+            assert why in one_line(result)
+        assert run(main, "reindex", "--keep", "9", *given).exit_code == 0
+        assert run(main, "verify", *given).exit_code == 0
+        aliased(elastic, new, ours)
+        aliased(elastic, new, public, filter=PUBLIC_FILTER)
+        assert run(main, "verify", *given).exit_code == 0
+
+    aliased(elastic, old, ours)
+    refused(f"{ours} shows {old}, but {public} shows {new}")
+    elastic.ask("POST", "/_aliases", {"actions": [{"remove": {"index": new, "alias": public}}]})
+    refused(f"{ours} shows {new}, but {public} shows no index")
+    aliased(elastic, new, public)
+    refused("has a filter or routing")
+    aliased(elastic, new, ours, filter={"term": {"id": event}})
+    refused("has a filter or routing")
+    aliased(elastic, new, ours, search_routing="x")
+    refused("has a filter or routing")
+    both = {"add": {"index": old, "alias": ours, "is_write_index": False}}
+    elastic.ask("POST", "/_aliases", {"actions": [both]})
+    refused(f"the alias {ours} is on several indices ({old}, {new})")
+    aliased(elastic, old, ours)
+    aliased(elastic, old, public, filter=PUBLIC_FILTER)
+    assert search.verify(migrated, elastic.url, alias=ours).left == 1
+
+
+def test_an_index_in_the_place_of_the_alias_is_no_alias(migrated: str, elastic: Elastic) -> None:
+    elastic.ask("PUT", f"/{elastic.alias}")
+    with pytest.raises(SearchUnavailable, match="is an index, not an alias of one"):
         search.verify(migrated, elastic.url, alias=elastic.alias)
 
 
