@@ -653,3 +653,11 @@ EXECUTE FUNCTION oeventdb_internal.capture_event_change();
 CREATE TRIGGER search_events_truncated
 BEFORE TRUNCATE ON public.events FOR EACH STATEMENT
 EXECUTE FUNCTION oeventdb_internal.capture_event_change();
+
+-- A session with session_replication_role = replica changes what the index shows as any other does. What arrives by logical replication
+-- is seen as well, so a subscriber that gets the tables of oeventdb_internal, too, must be without these triggers.
+ALTER TABLE public.events
+ENABLE ALWAYS TRIGGER search_event_inserted,
+ENABLE ALWAYS TRIGGER search_event_deleted,
+ENABLE ALWAYS TRIGGER search_event_updated,
+ENABLE ALWAYS TRIGGER search_events_truncated;

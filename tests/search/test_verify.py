@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 def unseen(db: psycopg.Connection[Any], statement: str) -> None:
     """Change events as nothing that captures changes would see it."""
     with db.transaction():
-        db.execute("SET LOCAL session_replication_role = replica")
-        db.execute(statement)
+        for how in ("DISABLE", "ENABLE ALWAYS"):
+            triggers = (f"{how} TRIGGER search_event_{what}" for what in ("inserted", "updated", "deleted"))
+            db.execute(f"ALTER TABLE events {', '.join(triggers)}")
+            if how == "DISABLE":
+                db.execute(statement)
 
 
 @pytest.fixture
