@@ -318,14 +318,18 @@ def _whole_file(path: str) -> Iterator[BinaryIO]:
         with target.open("wb") as device:
             yield device
         return
-    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    partial = None
     try:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
         umask = os.umask(0)
         os.umask(umask)
         Path(partial).chmod(0o666 & ~umask)
         Path(partial).replace(target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
+    except BaseException as exc:
+        if partial:
+            Path(partial).unlink(missing_ok=True)
+        if isinstance(exc, OSError):
+            exc.filename, exc.filename2 = path, None
         raise

@@ -112,7 +112,13 @@ def test_only_what_starts_later_and_near(db: psycopg.Connection, migrated: str, 
     given = ("--elasticsearch-url", elastic.url, "--alias", elastic.alias, "--json")
     answer = run(main, "search", "pycon", "--near", "52.4,13.06", "--from", "2026-05-01", *given)
     assert [hit["id"] for hit in json.loads(answer.stdout)["hits"]] == [later]
-    for wrong in (["--near", "52.5"], ["--near", "91,0"], ["--within", "5 miles"], ["--from", "soon"]):
+    for wrong in (
+        ["--near", "52.5"],
+        ["--near", "91,0"],
+        ["--within", "5 miles"],
+        ["--within", "0.0m"],
+        ["--from", "soon"],
+    ):
         assert run(main, "search", "pycon", *wrong, *given).exit_code == 2
 
 
