@@ -184,6 +184,54 @@ def test_a_version_that_leaves_none_for_later_changes_is_not_gone_beyond(
     assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
 
 
+def test_the_least_of_ids_is_compared_as_well(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    least = samples.event(db, id=-(2**63))
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{least}")
+    assert search.verify(migrated, elastic.url, alias=elastic.alias, repair=True).missing == [least]
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+
+
+def test_it_mends_whatever_the_role_says_of_null_in_arrays(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}")
+    dsn = psycopg.conninfo.make_conninfo(migrated, options="-c array_nulls=off")
+    found = search.verify(dsn, elastic.url, alias=elastic.alias, repair=True)
+    assert (found.missing, found.left) == ([event], 0)
+
+
+@pytest.mark.parametrize("shards", ["1", "3"])
+def test_documents_with_a_routing_are_found_and_removed(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, shards: str
+) -> None:
+    copied, alone, whole = (samples.event(db) for _ in range(3))
+    shipped = search.load()
+    own = search.Definition({**shipped.settings, "number_of_shards": shards}, shipped.mappings)
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    right = elastic.documents()
+    for event in (copied, alone):
+        version, document = right[event]
+        if event == alone:
+            elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}")
+        for number in range(9):
+            there = f"/{elastic.alias}/_doc/{event}?routing={number}&version_type=external"
+            elastic.call("PUT", f"{there}&version={version + 2}", document)
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/abc?routing=a/b%26c", {"name": "text"})
+    found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
+    assert (found.surplus, found.left) == ([copied, alone, "abc"], 0)
+    assert whole not in [*found.missing, *found.stale]
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.count() == 3
+    assert elastic.documents() == documents(db)
+
+
 def test_an_id_that_is_no_integer_in_the_index_is_refused(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
