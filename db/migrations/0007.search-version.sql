@@ -541,9 +541,9 @@ REVOKE ALL ON FUNCTION oeventdb_internal.search_listing(bigint, integer) FROM PU
 -- <<<
 
 -- >>> db/procedures/search/search_current.sql
--- The versions of some events as they are now; an event that does not belong in the index is not among them.
+-- How some events are now: version, whether they belong in the index, whether a change of theirs waits in the outbox.
 CREATE OR REPLACE FUNCTION oeventdb_internal.search_current(event_ids bigint[])
-RETURNS TABLE (event_id bigint, search_version bigint)
+RETURNS TABLE (event_id bigint, search_version bigint, belongs boolean, waits boolean)
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
@@ -551,15 +551,16 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     RETURN QUERY
-    SELECT a.event_id, COALESCE(v.search_version, 1)
+    SELECT a.event_id, COALESCE(v.search_version, 1), e.id IS NOT NULL, o.event_id IS NOT NULL
     FROM pg_catalog.unnest(search_current.event_ids) AS a (event_id)
-    JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e)
-    LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id;
+    LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e)
+    LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
+    LEFT JOIN oeventdb_internal.search_outbox AS o ON o.event_id = a.event_id;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_current(bigint[]) IS
-'(event_id, search_version) of those of the named events that belong in the index. Raises nothing.';
+'(event_id, search_version, belongs in the index, waits in the outbox) of each of the named events, whether it exists or not. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_current(bigint[]) FROM PUBLIC;
 -- <<<
@@ -573,8 +574,17 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_queued bigint;
+    v_free bigint[];
 BEGIN
+    -- who waited for somebody that is changing one event, while holding another, could be in a deadlock with them
+    v_free := ARRAY(
+        SELECT e.id::bigint FROM public.events AS e
+        WHERE e.id = ANY (search_mend.event_ids) ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
+    );
+    v_free := v_free || ARRAY(
+        SELECT a.event_id FROM pg_catalog.unnest(search_mend.event_ids) AS a (event_id)
+        WHERE NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+    );
     -- a version near the largest, which somebody made up, is not gone beyond: it would leave none for the event's next changes
     -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:
     -- a step of 1000 is beyond any that a direct deletion or two can have added
@@ -583,6 +593,7 @@ BEGIN
         SELECT a.event_id, CASE WHEN a.version < 1000000000000000000 THEN a.version ELSE 1 END + 1000
         FROM ROWS FROM (pg_catalog.unnest(search_mend.event_ids), pg_catalog.unnest(search_mend.versions))
             AS a (event_id, version)
+        WHERE a.event_id = ANY (v_free)
         ORDER BY a.event_id
         ON CONFLICT (event_id) DO UPDATE
         SET
@@ -592,19 +603,17 @@ BEGIN
     )
     INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
     ON CONFLICT (event_id) DO NOTHING;
-    GET DIAGNOSTICS v_queued = ROW_COUNT;
     -- a commit that a crash could undo must not be sent before it is on disk: later changes would take lower versions than the index has
     IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
         PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
     END IF;
-    RETURN v_queued;
+    RETURN pg_catalog.cardinality(search_mend.event_ids) - pg_catalog.cardinality(v_free);
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
-'Queues events anew under versions beyond those that the index has (NULL where it has none),
-but for those from 10^18 on; returns how many were not queued yet.
-With synchronous_commit off, local for this transaction. Raises nothing.';
+'Queues events anew under versions beyond those that the index has, but for those from 10^18 on.
+Passes over events that somebody is changing; returns how many. With synchronous_commit off, local for this transaction. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;
 -- <<<
@@ -653,3 +662,11 @@ EXECUTE FUNCTION oeventdb_internal.capture_event_change();
 CREATE TRIGGER search_events_truncated
 BEFORE TRUNCATE ON public.events FOR EACH STATEMENT
 EXECUTE FUNCTION oeventdb_internal.capture_event_change();
+
+-- A session with session_replication_role = replica changes what the index shows as any other does. What arrives by logical replication
+-- is seen as well, so a subscriber that gets the tables of oeventdb_internal, too, must be without these triggers.
+ALTER TABLE public.events
+ENABLE ALWAYS TRIGGER search_event_inserted,
+ENABLE ALWAYS TRIGGER search_event_deleted,
+ENABLE ALWAYS TRIGGER search_event_updated,
+ENABLE ALWAYS TRIGGER search_events_truncated;

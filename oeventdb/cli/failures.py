@@ -11,6 +11,7 @@ import psycopg
 
 from oeventdb import errors
 from oeventdb.cli.exits import Exit
+from oeventdb.cli.output import printable
 from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _HINTS = {
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _with_hint(kind: str, message: str, hint: str | None) -> str:

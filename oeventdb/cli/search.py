@@ -183,7 +183,8 @@ def _place(_: click.Context, __: click.Parameter, value: str | None) -> tuple[fl
 
 
 def _distance(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?(m|km|mi)", value):
+    number = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:m|km|mi)", value)
+    if number is None or float(number[1]) == 0:
         raise click.BadParameter(f"{value!r} is no distance such as 50km")
     return value
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from oeventdb.search.definition import Definition
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,200}")
+# What we name ourselves: an alias that is called so would take the place of another's.
+_TAKEN = re.compile(r".*-(public|building|\d{8}t\d{6}z)")
 # Patience for clearing up after a failure, which the next reindex can do as well.
 _SOON = 5.0
 
@@ -26,6 +28,28 @@ _STAMP = "%Y%m%dt%H%M%Sz"
 
 # Events whose privacy is unknown are public, as they are to the application.
 PUBLIC_FILTER = {"bool": {"must_not": [{"term": {"privacy": "private"}}]}}
+
+
+# What makes an alias show less than its index has.
+_NARROWING = ("filter", "search_routing", "index_routing")
+
+
+class UnusableAlias(Refused):
+    """The name cannot be that of an alias of ours: choose another one."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+def require_alias(alias: str) -> str:
+    """Return the alias; raise UnusableAlias for one that cannot be ours."""
+    if not _ALIAS.fullmatch(alias):
+        raise UnusableAlias("the alias has to be lower-case letters, digits, dots, hyphens and underscores")
+    if _TAKEN.fullmatch(alias):
+        raise UnusableAlias(
+            "the alias must not end in -public, -building or a time: such names are given by reindex"
+        )
+    return alias
 
 
 def public_alias(alias: str) -> str:
@@ -44,11 +68,14 @@ def building_alias(index: str) -> str:
 
 @dataclass(frozen=True)
 class Index:
-    """An index of the cluster: its aliases, those of our two it is behind, and whether a reindex for them made it."""
+    """An index of the cluster: its aliases, those of our two it is behind, and whether a reindex for them made it.
+
+    Of each of the two, `behind` has what narrows what it shows.
+    """
 
     name: str
     aliases: frozenset[str]
-    behind: frozenset[str]
+    behind: dict[str, dict[str, Any]]
     ours: bool
 
 
@@ -56,10 +83,9 @@ class Indices:
     """The indices of one alias on one cluster."""
 
     def __init__(self, cluster: Cluster, alias: str) -> None:
-        if not _ALIAS.fullmatch(alias):
-            raise Refused("the alias has to be lower-case letters, digits, dots, hyphens and underscores")
         self._cluster = cluster
-        self.alias = alias
+        self.alias = require_alias(alias)
+        self._pair: dict[str, dict[str, Any]] = {alias: {}, public_alias(alias): {"filter": PUBLIC_FILTER}}
         self._name = re.compile(rf"{re.escape(alias)}-\d{{8}}t\d{{6}}z")
 
     def found(self, *, patience: float = 0.0) -> list[Index]:
@@ -81,11 +107,44 @@ class Indices:
     def _index(self, name: str, found: dict[str, Any]) -> Index:
         meta = found.get("mappings", {}).get("_meta", {}).get("oeventdb", {})
         ours = bool(self._name.fullmatch(name)) and meta.get("alias") == self.alias
-        aliases = frozenset(found.get("aliases", {}))
-        return Index(name, aliases, aliases & {self.alias, public_alias(self.alias)}, ours)
+        aliases = found.get("aliases", {})
+        behind = {
+            alias: {part: aliases[alias][part] for part in _NARROWING if part in aliases[alias]}
+            for alias in self._pair
+            if alias in aliases
+        }
+        return Index(name, frozenset(aliases), behind, ours)
 
     def live(self) -> list[Index]:
-        """Return the indices behind the alias; refuse a place that is taken by something else.
+        """Return the index behind the alias, if there is one; refuse aliases that are not as reindex leaves them.
+
+        Searches ask the one and everything else the other: what is true of one index has to be true of both.
+        """
+        indices = self.replaceable()
+        live = [index for index in indices if self.alias in (index.name, *index.aliases)]
+        public = public_alias(self.alias)
+        names = [
+            ", ".join(index.name for index in indices if alias in index.behind)
+            for alias in (self.alias, public)
+        ]
+        if len(live) > 1:
+            wrong = f"the alias {self.alias} is on several indices ({names[0]})"
+        elif live and live[0].name == self.alias:
+            wrong = f"{self.alias} is an index, not an alias of one"
+        elif live and names[0] != names[1]:
+            wrong = f"{self.alias} shows {names[0]}, but {public} shows {names[1] or 'no index'}"
+        elif live and live[0].behind != self._pair:
+            wrong = (
+                f"{self.alias} has a filter or routing, or {public} not just the filter that reindex gives it"
+            )
+        else:
+            return live
+        raise SearchUnavailable(
+            wrong, hint="run `oeventdb reindex`, or put both on one index in one request, as it does"
+        )
+
+    def replaceable(self) -> list[Index]:
+        """Return every index, as `found` does; refuse a place that is taken by something else.
 
         A concrete index of the alias' name, and one single index behind the alias whoever made
         it, are what reindex replaces. Several indices that are not ours are somebody's doing.
@@ -105,7 +164,7 @@ class Indices:
                     f"the alias {name} is full of other indices ({listed}); nothing was changed",
                     hint="take them out of the alias, or choose another --alias",
                 )
-        return [index for index in indices if self.alias in (index.name, *index.aliases)]
+        return indices
 
     def create(self, definition: Definition) -> str:
         """Make an index named after this second, for a build; return its name."""
@@ -128,6 +187,7 @@ class Indices:
                         f"no node of {self._cluster.where} takes a new index; nothing was changed",
                         hint="GET /_cluster/allocation/explain says why",
                     )
+                self._refuse_unfiltered(name)
                 return name
             if answer["error"].get("type") != "resource_already_exists_exception":
                 raise self._cluster.refused(Answer(400, answer))
@@ -143,6 +203,19 @@ class Indices:
                     "searched half-built; nothing was changed",
                     hint="take the alias out of the template",
                 )
+
+    def _refuse_unfiltered(self, index: str) -> None:
+        """Refuse a new index in which private events cannot be told from the others."""
+        path = f"/{index}/_mapping/field/privacy"
+        answer = self._cluster.request("GET", path, query={"include_defaults": "true"}, patience=PATIENCE)
+        privacy = answer[index]["mappings"].get("privacy", {}).get("mapping", {}).get("privacy", {})
+        searched = privacy.get("type") == "keyword" and privacy.get("index")
+        if not searched or privacy.get("ignore_above", 256) < len("private"):
+            self.remove(index)
+            raise Refused(
+                "the mapping would show private events to everybody; nothing was changed",
+                hint='map the field privacy as {"type": "keyword"}, so that it can be searched',
+            )
 
     def finish(self, index: str, definition: Definition) -> int:
         """Give a built index its lasting settings, make it visible; return its document count."""
@@ -182,14 +255,13 @@ class Indices:
     def _swap_actions(self, index: str) -> list[dict[str, Any]]:
         """Return what is left to do until `index` alone is behind the aliases."""
         public = public_alias(self.alias)
-        self.live()
         actions: list[dict[str, Any]] = []
         in_place = False
-        for other in self.found(patience=PATIENCE):
+        for other in self.replaceable():
             if other.name == self.alias:
                 actions.append({"remove_index": {"index": other.name}})
             elif other.name == index:
-                in_place = len(other.behind) == 2 and building_alias(index) not in other.aliases
+                in_place = other.behind == self._pair and building_alias(index) not in other.aliases
             else:
                 actions += [
                     {"remove": {"index": other.name, "alias": name, "must_exist": True}}

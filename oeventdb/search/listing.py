@@ -93,6 +93,12 @@ class Listing:
             if said != [stored]:
                 yield from (stored, *said)
 
+    def routed(self) -> Iterator[tuple[int | str, str]]:
+        """Yield id and routing of the documents that are stored with one."""
+        wanted = {"query": {"exists": {"field": "_routing"}}, "sort": ["_shard_doc"], "_source": False}
+        for hit in itertools.chain.from_iterable(self._pages(wanted)):
+            yield document_id(hit["_id"]), hit["_routing"]
+
     def _pages(self, wanted: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
         """Yield pages of hits; the next one is fetched while the caller deals with one."""
         wanted = {**wanted, "size": _PAGE, "track_total_hits": False}
@@ -113,7 +119,7 @@ class Listing:
             "/_search",
             query={
                 "filter_path": "pit_id,timed_out,_shards.failed,hits.total.value,"
-                + ",".join(f"hits.hits.{name}" for name in ("_id", "_version", "sort", "fields"))
+                + ",".join(f"hits.hits.{name}" for name in ("_id", "_routing", "_version", "sort", "fields"))
             },
             body={**body, "pit": {"id": self._pit, "keep_alive": _KEEP_ALIVE}, "timeout": _TIMEOUT},
             patience=PATIENCE,

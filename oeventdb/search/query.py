@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.cluster import Cluster, require_whole
-from oeventdb.search.indices import public_alias
+from oeventdb.search.indices import public_alias, require_alias
 from oeventdb.search.listing import document_id
 
 if TYPE_CHECKING:
@@ -64,10 +64,12 @@ def search(
     The words may be spread over name, place, organizer and description. `offset` skips the best
     hits; it and `limit` reach 10,000 hits deep. `starting` leaves out
     what starts earlier, `near` (latitude, longitude) what is farther away than `within`, a number
-    with m, km or mi. Private events are left out unless asked for. Raises SearchUnavailable also
+    with m, km or mi. Private events are left out unless asked for. `alias` may name several, with
+    commas between. Raises SearchUnavailable also
     when nothing was indexed yet.
     """
-    target = alias if include_private else public_alias(alias)
+    aliases = [require_alias(name) for name in alias.split(",")]
+    target = ",".join(aliases if include_private else map(public_alias, aliases))
     with Cluster(elasticsearch_url, api_key=api_key, timeout=20) as cluster:
         body = cluster.request(
             "POST",

@@ -96,7 +96,7 @@ def reindex(
         # asked once, without patience: a wrong URL is told at once
         indices.found()
         _only_one(guard, alias)
-        indices.live()
+        indices.replaceable()
         for name in indices.remove_unfinished():
             _LOG.info("removed %s, which an interrupted reindex had left", name)
         index = indices.create(definition)
@@ -318,14 +318,18 @@ def _whole_file(path: str) -> Iterator[BinaryIO]:
         with target.open("wb") as device:
             yield device
         return
-    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    partial = None
     try:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
         umask = os.umask(0)
         os.umask(umask)
         Path(partial).chmod(0o666 & ~umask)
         Path(partial).replace(target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
+    except BaseException as exc:
+        if partial:
+            Path(partial).unlink(missing_ok=True)
+        if isinstance(exc, OSError):
+            exc.filename, exc.filename2 = path, None
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,14 +13,17 @@ from urllib.parse import quote
 from oeventdb.connection import connect, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search import outbox
-from oeventdb.search.cluster import PATIENCE, Cluster
+from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.export import Snapshot
 from oeventdb.search.indices import Indices
 from oeventdb.search.listing import Listing, document_id
 from oeventdb.search.progress import Report, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    import psycopg
+    from psycopg.rows import TupleRow
 
 _Item = TypeVar("_Item")
 
@@ -28,8 +32,16 @@ _PAGE = 10_000
 
 _CHUNK = 1000
 
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between the looks at what differs, from the start again whenever a worker has brought some of it."""
+
+_LONGEST = 60.0
+"""Seconds after which nothing is looked at again."""
+
 _LISTING = "SELECT event_id, search_version FROM oeventdb_internal.search_listing(%s, %s)"
-_CURRENT = "SELECT event_id, search_version FROM oeventdb_internal.search_current(%s::bigint[])"
+_CURRENT = (
+    "SELECT event_id, search_version, belongs, waits FROM oeventdb_internal.search_current(%s::bigint[])"
+)
 _MEND = "SELECT oeventdb_internal.search_mend(%s::bigint[], %s::bigint[])"
 
 
@@ -57,12 +69,34 @@ class _Difference:
     id: int | str
     ours: int | None
     theirs: int | None
+    routing: str | None = None
+    """What a document is stored with that is none of ours: these have no routing."""
 
     @property
     def kind(self) -> str:
         if self.theirs is None:
             return "missing"
         return "surplus" if self.ours is None else "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """An event on either side: its version, whether it belongs in the index and waits in the outbox; the index' version."""
+
+    version: int
+    belongs: bool
+    waits: bool
+    theirs: int | None
+
+    @property
+    def ours(self) -> int | None:
+        return self.version if self.belongs else None
+
+    def follows(self, before: _State) -> bool:
+        """Return whether the event has changed since, and the index has what the database had before."""
+        if self.theirs is None:
+            return self.version != before.version and not before.belongs
+        return before.version <= self.theirs < self.version
 
 
 def verify(
@@ -76,9 +110,8 @@ def verify(
 ) -> Verified:
     """Compare ids and versions of the live index with the database; with `repair`, mend the rest.
 
-    A difference counts when it is still there on a second look, so that changes on their way do
-    not, unless they wait in the outbox for a worker that does not run. Memory does not grow with
-    the number of events, only with that of differences.
+    Changes on their way do not count, unless they wait in the outbox for a worker that does not
+    run. Memory does not grow with the number of events, only with that of differences.
     """
     with Cluster(elasticsearch_url, api_key=api_key) as cluster:
         # asked once, without patience: a wrong DSN or URL is told at once
@@ -87,14 +120,12 @@ def verify(
         comparison = _Comparison(dsn, cluster, alias)
         documents, suspects = comparison.compare(progress)
         found = comparison.confirm(suspects)
-        repaired = 0
-        if repair and found:
-            comparison.mend(found)
-            still = {difference.id for difference in comparison.confirm([each.id for each in found])}
-            repaired = sum(difference.id not in still for difference in found)
+        left = {difference.id for difference in (comparison.mend(found) if repair else found)}
     ids: dict[str, list[Any]] = {"missing": [], "stale": [], "surplus": []}
     for difference in found:
-        ids[difference.kind].append(difference.id)
+        if difference.id not in ids[difference.kind]:
+            ids[difference.kind].append(difference.id)
+    repaired = sum(event_id not in left for event_id in itertools.chain.from_iterable(ids.values()))
     return Verified(documents, ids["missing"], ids["stale"], ids["surplus"], repaired)
 
 
@@ -126,46 +157,100 @@ class _Comparison:
                     progress("verify", seen, documents)
             progress("verify", documents, documents)
             suspects += listing.strays()
-        return documents, sorted(set(suspects), key=lambda suspect: (isinstance(suspect, str), suspect))
+        return documents, sorted(set(suspects), key=_order)
 
-    def confirm(self, suspects: list[int | str]) -> list[_Difference]:
-        """Return what still differs, with what either side has now."""
+    def confirm(self, suspects: Collection[int | str]) -> list[_Difference]:
+        """Return what differs for good, in the order of ids.
+
+        That is what differs at two looks between which the event has not changed, if it did not wait in the outbox at the
+        first: whatever has left that is in the index. What waits counts only if nobody brings any of it while the pauses grow.
+        """
         found: list[_Difference] = []
-        if not suspects:
-            return found
         with closing(connect(self._dsn)) as connection:
             # in a transaction, as a session that is idle while Elasticsearch answers may be ended
             unhindered(connection)
-            for ids in _batched(suspects):
-                theirs = self._versions_in_index(ids)
-                events = [event_id for event_id in ids if isinstance(event_id, int)]
-                ours: dict[int | str, int] = dict(connection.execute(_CURRENT, (events,)).fetchall())
-                found += [
-                    _Difference(each, ours.get(each), theirs.get(each))
-                    for each in ids
-                    if ours.get(each) != theirs.get(each)
-                ]
+            before = self._look(connection, suspects)
+            waiting: set[int | str] = set()
+            pauses, end = iter(_PAUSES), time.monotonic() + _LONGEST
+            while before and time.monotonic() < end and (pause := next(pauses, None)):
+                time.sleep(pause)
+                now = self._look(connection, before)
+                same = {each for each, state in now.items() if state.version == before[each].version}
+                certain = {each for each in same if not before[each].waits}
+                found += [_Difference(each, now[each].ours, now[each].theirs) for each in certain]
+                left = {
+                    each: state
+                    for each, state in now.items()
+                    if each not in certain and not state.follows(before[each])
+                }
+                waiting = same & left.keys()
+                if len(left) + len(certain) < len(before):
+                    pauses, waiting = iter(_PAUSES), set()
+                before = left
+        found += [_Difference(each, before[each].ours, before[each].theirs) for each in waiting]
+        found += self._routed()
+        return sorted(found, key=lambda difference: _order(difference.id))
+
+    def _look(
+        self, connection: psycopg.Connection[TupleRow], suspects: Iterable[int | str]
+    ) -> dict[int | str, _State]:
+        """Return those of the suspects that differ; the index first, which may only be behind then."""
+        differing: dict[int | str, _State] = {}
+        for ids in _batched(suspects):
+            theirs = self._versions_in_index(ids)
+            events = [event_id for event_id in ids if isinstance(event_id, int)]
+            ours = {row[0]: row[1:] for row in connection.execute(_CURRENT, (events,))}
+            for each in ids:
+                version, belongs, waits = ours.get(each, (0, False, False))
+                state = _State(version, belongs, waits, theirs.get(each))
+                if state.ours != state.theirs:
+                    differing[each] = state
+        return differing
+
+    def _routed(self) -> list[_Difference]:
+        """Return the documents stored with a routing: a look-up by id may pass over them, a search does not."""
+        self._cluster.request("POST", f"/{self._alias}/_refresh", patience=PATIENCE)
+        with Listing(self._cluster, self._alias) as listing:
+            return [_Difference(each, None, 0, routing) for each, routing in listing.routed()]
+
+    def mend(self, found: list[_Difference]) -> list[_Difference]:
+        """Send just these events again, or their deletions; return what is left.
+
+        Events that somebody else is changing come at a later look.
+        """
+        pauses = Pauses(PATIENCE)
+        while found:
+            passed_over = self._send(found)
+            found = self.confirm({difference.id for difference in found})
+            if not passed_over or not pauses.wait():
+                break
         return found
 
-    def mend(self, found: list[_Difference]) -> None:
-        """Send just these events again, or their deletions."""
-        events: list[tuple[int, int | None]] = []
+    def _send(self, found: list[_Difference]) -> int:
+        """Send these events again, or their deletions; return how many were passed over."""
+        versions: dict[int, int] = {}
         for difference in found:
             if isinstance(difference.id, int):
-                events.append((difference.id, difference.theirs))
-            else:
-                path = f"/{self._alias}/_doc/{quote(difference.id, safe='')}"
-                self._cluster.request("DELETE", path, patience=PATIENCE, accept=(404,))
+                # not NULL, which a session with array_nulls off does not read; nor twice
+                versions[difference.id] = max(versions.get(difference.id, 1), difference.theirs or 1)
+            if isinstance(difference.id, str) or difference.routing is not None:
+                path = f"/{self._alias}/_doc/{quote(str(difference.id), safe='')}"
+                query = None if difference.routing is None else {"routing": difference.routing}
+                self._cluster.request("DELETE", path, query=query, patience=PATIENCE, accept=(404,))
+        passed_over = 0
         with closing(connect(self._dsn, autocommit=True)) as connection:
-            for chunk in _batched(events):
-                ids = [event_id for event_id, _ in chunk]
-                connection.execute(_MEND, (ids, [version for _, version in chunk]))
+            for ids in _batched(versions):
+                with connection.transaction():
+                    unhindered(connection)
+                    row = connection.execute(_MEND, (ids, [versions[each] for each in ids])).fetchone()
+                passed_over += row[0] if row else 0
                 while True:
                     outcome = outbox.step(connection, self._cluster, self._alias, only=ids)
                     if outcome.put_off:
                         raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
                     if not outcome.taken:
                         break
+        return passed_over
 
     def _versions_in_index(self, ids: list[int | str]) -> dict[int | str, int]:
         answer = self._cluster.request(
@@ -180,9 +265,17 @@ class _Comparison:
 
 def _in_database(snapshot: Snapshot) -> Iterator[tuple[int, int]]:
     after = -(2**63)
+    # the pages begin after an id, and no id is before this one
+    for event_id, version, belongs, _ in snapshot.connection.execute(_CURRENT, ([after],)).fetchall():
+        if belongs:
+            yield event_id, version
     while page := snapshot.connection.execute(_LISTING, (after, _PAGE)).fetchall():
         yield from page
         after = page[-1][0]
+
+
+def _order(event_id: int | str) -> tuple[bool, int | str]:
+    return isinstance(event_id, str), event_id
 
 
 def _batched(items: Iterable[_Item]) -> Iterator[list[_Item]]:

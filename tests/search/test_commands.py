@@ -61,6 +61,16 @@ def test_reindex_and_search_for_people(db: psycopg.Connection) -> None:
 
 
 @pytest.mark.usefixtures("shell")
+def test_a_name_commands_no_terminal(db: psycopg.Connection) -> None:
+    samples.event(db, name="evil \x1b[2J\x1b]0;title\x07 \u202eright to left \x9b2J")
+    oeventdb("reindex")
+    found = oeventdb("search", "evil").stdout
+    assert "evil \ufffd[2J\ufffd]0;title\ufffd \ufffdright to left \ufffd2J" in found
+    given = ("--elasticsearch-url", "http://\x1b[2J.invalid:1")
+    assert "\x1b" not in oeventdb("search", "evil", *given).stderr
+
+
+@pytest.mark.usefixtures("shell")
 def test_nothing_found_is_no_failure() -> None:
     oeventdb("reindex")
     found = oeventdb("search", "pycon")
@@ -104,8 +114,13 @@ def test_stdout_that_is_closed_early_is_no_traceback(migrated: str) -> None:
         (["search", "x"], 5, "elasticsearch: there is no index behind the alias"),
         (["reindex", "--dsn", "postgresql://u:geheim@127.0.0.1:1/x"], 4, "postgresql: "),
         (["reindex", "--keep", "-1"], 2, "usage: "),
-        (["reindex", "--alias", "No/Name"], 1, "refused: the alias"),
-        (["reindex", "--to-file", "/nowhere/at/all"], 1, "error: No such file or directory"),
+        (["reindex", "--alias", "No/Name"], 2, "usage: the alias"),
+        (["search", "x", "--alias", "*"], 2, "usage: the alias"),
+        (
+            ["reindex", "--to-file", "/nowhere/at/all"],
+            1,
+            "error: No such file or directory: /nowhere/at/all",
+        ),
         (["reindex", "--index-settings", "/nowhere/at/all"], 1, "error: No such file or directory"),
         (["reindex", "--index-settings", "/dev/null"], 1, "refused: /dev/null is not JSON"),
     ],

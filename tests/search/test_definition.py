@@ -58,7 +58,11 @@ def test_what_stands_beside_the_settings_of_the_index_is_not_lost(
     db: psycopg.Connection, tmp_path: Path, migrated: str, elastic: Elastic
 ) -> None:
     exact = {"analyzer": {"exact": {"type": "custom", "tokenizer": "standard"}}}
-    properties = {"id": {"type": "long"}, "name": {"type": "text", "analyzer": "exact"}}
+    properties = {
+        "id": {"type": "long"},
+        "name": {"type": "text", "analyzer": "exact"},
+        "privacy": {"type": "keyword"},
+    }
     content = {
         "settings": {"index": {"number_of_replicas": 0}, "analysis": exact},
         "mappings": {"dynamic": False, "properties": properties},

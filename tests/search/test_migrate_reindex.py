@@ -120,7 +120,7 @@ def test_it_rebuilds_with_the_settings_that_reindex_was_given(
 ) -> None:
     own = tmp_path / "index.json"
     own.write_text(
-        '{"settings": {"number_of_shards": 2}, "mappings": {"properties": {"id": {"type": "long"}}}}'
+        '{"settings": {"number_of_shards": 2}, "mappings": {"properties": {"privacy": {"type": "keyword"}}}}'
     )
     monkeypatch.setenv("OEVENTDB_REINDEX_INDEX_SETTINGS", str(own))
     assert migrate(migrated).exit_code == 0

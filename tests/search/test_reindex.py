@@ -10,8 +10,10 @@ import pytest
 from psycopg import sql
 
 from oeventdb import search
+from oeventdb.cli import main
 from oeventdb.errors import Refused, SearchUnavailable
 from tests import samples
+from tests.cli.running import one_line, run
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
@@ -205,7 +207,8 @@ def test_indices_of_others_with_similar_names_are_never_removed(migrated: str, e
 
 def test_the_mapping_can_be_of_ones_own(db: psycopg.Connection, migrated: str, elastic: Elastic) -> None:
     samples.event(db)
-    own = search.Definition({"refresh_interval": "7s", "number_of_replicas": "0"}, {"dynamic": False})
+    mappings = {"dynamic": False, "properties": {"privacy": {"type": "keyword"}}}
+    own = search.Definition({"refresh_interval": "7s", "number_of_replicas": "0"}, mappings)
     done = search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
     settings = elastic.indices()[done.index]["settings"]["index"]
     assert (settings["refresh_interval"], settings["number_of_replicas"]) == ("7s", "0")
@@ -215,6 +218,39 @@ def test_the_mapping_can_be_of_ones_own(db: psycopg.Connection, migrated: str, e
 def test_a_name_that_no_index_can_have_is_refused(migrated: str, elastic: Elastic, alias: str) -> None:
     with pytest.raises(Refused, match="alias"):
         search.reindex(migrated, elastic.url, alias=alias)
+
+
+def test_the_names_that_a_rebuild_gives_are_no_aliases(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db, privacy="private")
+    index = search.reindex(migrated, elastic.url, alias=elastic.alias).index
+    for alias in (elastic.public, f"{index}-building", index):
+        with pytest.raises(Refused, match="must not end in"):
+            search.reindex(migrated, elastic.url, alias=alias)
+        with pytest.raises(Refused, match="must not end in"):
+            search.search(elastic.url, "", alias=alias)
+        for command in (["reindex"], ["sync", "--once"], ["verify"], ["search", "x"]):
+            given = ("--dsn", migrated, "--elasticsearch-url", elastic.url, "--alias", alias)
+            result = run(main, *command, *given)
+            assert (result.exit_code, one_line(result)[:24]) == (2, "usage: the alias must no")
+    assert elastic.count(elastic.public) == 0
+
+
+@pytest.mark.parametrize(
+    "privacy",
+    [None, {"type": "text"}, {"type": "keyword", "index": False}, {"type": "keyword", "ignore_above": 6}],
+    ids=["none", "text", "not searched", "too long"],
+)
+def test_a_mapping_that_cannot_tell_private_events_is_refused(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, privacy: dict[str, Any] | None
+) -> None:
+    samples.event(db, privacy="private")
+    live = search.reindex(migrated, elastic.url, alias=elastic.alias).index
+    own = search.Definition({}, {"dynamic": False, "properties": {"privacy": privacy} if privacy else {}})
+    with pytest.raises(Refused, match="would show private events"):
+        search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    assert sorted(elastic.indices()) == elastic.behind(elastic.public) == [live]
 
 
 def test_a_database_that_is_not_migrated_is_refused_and_nothing_is_left(

@@ -49,7 +49,9 @@ def test_one_refused_document_stops_it_with_the_reason(
 ) -> None:
     samples.event(db, name="1")
     refused = samples.event(db, name="no number")
-    strict = search.Definition({}, {"dynamic": False, "properties": {"name": {"type": "long"}}})
+    strict = search.Definition(
+        {}, {"dynamic": False, "properties": {"name": {"type": "long"}, "privacy": {"type": "keyword"}}}
+    )
     with pytest.raises(BulkFailed, match=rf"1 of 2 documents were refused: event {refused}: .*no number"):
         search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
     assert_untouched(elastic, live)

@@ -73,6 +73,21 @@ def test_private_events_are_found_only_when_asked_for(elastic: Elastic, events: 
     assert found(elastic, "secret", include_private=True) == [events["private"]]
 
 
+def test_several_aliases_show_no_private_events_either(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, events: dict[str, int]
+) -> None:
+    other = f"{elastic.alias}other"
+    added = samples.event(db, name="Python Night")
+    search.reindex(migrated, elastic.url, alias=other)
+    both = f"{elastic.alias},{other}"
+    names = ["paris", "paris", "text", "text"]
+    assert sorted(hit.id for hit in search.search(elastic.url, "python", alias=both).hits) == sorted(
+        [added, *(events[name] for name in names)]
+    )
+    private = search.search(elastic.url, "secret", alias=both, include_private=True)
+    assert [hit.id for hit in private.hits] == [events["private"]] * 2
+
+
 @pytest.mark.usefixtures("events")
 def test_the_total_counts_what_the_limit_cuts_off(elastic: Elastic) -> None:
     answer = search.search(elastic.url, "python", alias=elastic.alias, limit=1)
@@ -97,7 +112,13 @@ def test_only_what_starts_later_and_near(db: psycopg.Connection, migrated: str, 
     given = ("--elasticsearch-url", elastic.url, "--alias", elastic.alias, "--json")
     answer = run(main, "search", "pycon", "--near", "52.4,13.06", "--from", "2026-05-01", *given)
     assert [hit["id"] for hit in json.loads(answer.stdout)["hits"]] == [later]
-    for wrong in (["--near", "52.5"], ["--near", "91,0"], ["--within", "5 miles"], ["--from", "soon"]):
+    for wrong in (
+        ["--near", "52.5"],
+        ["--near", "91,0"],
+        ["--within", "5 miles"],
+        ["--within", "0.0m"],
+        ["--from", "soon"],
+    ):
         assert run(main, "search", "pycon", *wrong, *given).exit_code == 2
 
 

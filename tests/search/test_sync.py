@@ -17,6 +17,7 @@ import pytest
 from oeventdb import search
 from oeventdb.errors import Refused, SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
+from oeventdb.search.indices import PUBLIC_FILTER
 from tests import samples
 from tests.search.test_reindex import OTHERS, documents
 
@@ -97,7 +98,9 @@ def test_a_document_the_index_has_already_is_no_failure(
 def test_a_poison_document_is_set_aside_and_its_next_change_tries_again(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    strict = search.Definition({}, {"dynamic": False, "properties": {"name": {"type": "long"}}})
+    strict = search.Definition(
+        {}, {"dynamic": False, "properties": {"name": {"type": "long"}, "privacy": {"type": "keyword"}}}
+    )
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
     good, bad = samples.event(db, name="1"), samples.event(db, name="poison")
     done = once(migrated, elastic)
@@ -118,9 +121,8 @@ def test_a_live_index_on_no_node_is_told_by_its_reason(
     db: psycopg.Connection, migrated: str, elastic: Elastic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"index": {"routing.allocation.require.box": "nowhere"}}
-    elastic.ask(
-        "PUT", f"/{elastic.alias}-1?timeout=1ms", {"settings": settings, "aliases": {elastic.alias: {}}}
-    )
+    aliases = {elastic.alias: {}, elastic.public: {"filter": PUBLIC_FILTER}}
+    elastic.ask("PUT", f"/{elastic.alias}-1?timeout=1ms", {"settings": settings, "aliases": aliases})
     samples.event(db)
     for query in (BRIEF, DETAILED):
         monkeypatch.setitem(query, "timeout", "100ms")

@@ -12,8 +12,9 @@ import pytest
 from oeventdb import search
 from oeventdb.cli import main
 from oeventdb.errors import SearchUnavailable
+from oeventdb.search.indices import PUBLIC_FILTER
 from tests import samples
-from tests.cli.running import run
+from tests.cli.running import one_line, run
 from tests.search.test_reindex import documents
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 def unseen(db: psycopg.Connection[Any], statement: str) -> None:
     """Change events as nothing that captures changes would see it."""
     with db.transaction():
-        db.execute("SET LOCAL session_replication_role = replica")
-        db.execute(statement)
+        for how in ("DISABLE", "ENABLE ALWAYS"):
+            triggers = (f"{how} TRIGGER search_event_{what}" for what in ("inserted", "updated", "deleted"))
+            db.execute(f"ALTER TABLE events {', '.join(triggers)}")
+            if how == "DISABLE":
+                db.execute(statement)
 
 
 @pytest.fixture
@@ -91,7 +95,7 @@ def test_changes_go_on_as_usual_after_a_repair(
 def test_a_document_that_cannot_be_mended_is_left_and_said(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    properties = {"id": {"type": "long"}, "name": {"type": "long"}}
+    properties = {"id": {"type": "long"}, "name": {"type": "long"}, "privacy": {"type": "keyword"}}
     strict = search.Definition({}, {"dynamic": False, "properties": properties})
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
     event = samples.event(db, name="poison")
@@ -180,11 +184,61 @@ def test_a_version_that_leaves_none_for_later_changes_is_not_gone_beyond(
     assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
 
 
+def test_the_least_of_ids_is_compared_as_well(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    least = samples.event(db, id=-(2**63))
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{least}")
+    assert search.verify(migrated, elastic.url, alias=elastic.alias, repair=True).missing == [least]
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+
+
+def test_it_mends_whatever_the_role_says_of_null_in_arrays(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db)
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}")
+    dsn = psycopg.conninfo.make_conninfo(migrated, options="-c array_nulls=off")
+    found = search.verify(dsn, elastic.url, alias=elastic.alias, repair=True)
+    assert (found.missing, found.left) == ([event], 0)
+
+
+@pytest.mark.parametrize("shards", ["1", "3"])
+def test_documents_with_a_routing_are_found_and_removed(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, shards: str
+) -> None:
+    copied, alone, whole = (samples.event(db) for _ in range(3))
+    shipped = search.load()
+    own = search.Definition({**shipped.settings, "number_of_shards": shards}, shipped.mappings)
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
+    right = elastic.documents()
+    for event in (copied, alone):
+        version, document = right[event]
+        if event == alone:
+            elastic.ask("DELETE", f"/{elastic.alias}/_doc/{event}")
+        for number in range(9):
+            there = f"/{elastic.alias}/_doc/{event}?routing={number}&version_type=external"
+            elastic.call("PUT", f"{there}&version={version + 2}", document)
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/abc?routing=a/b%26c", {"name": "text"})
+    found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
+    assert (found.surplus, found.left) == ([copied, alone, "abc"], 0)
+    assert whole not in [*found.missing, *found.stale]
+    assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.count() == 3
+    assert elastic.documents() == documents(db)
+
+
 def test_an_id_that_is_no_integer_in_the_index_is_refused(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     samples.event(db)
-    own = search.Definition({}, {"dynamic": False, "properties": {"id": {"type": "keyword"}}})
+    own = search.Definition(
+        {}, {"dynamic": False, "properties": {"id": {"type": "keyword"}, "privacy": {"type": "keyword"}}}
+    )
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=own)
     with pytest.raises(SearchUnavailable, match=r"the field id of the index behind .* is no integer"):
         search.verify(migrated, elastic.url, alias=elastic.alias)
@@ -196,8 +250,63 @@ def test_without_an_index_it_says_so(migrated: str, elastic: Elastic) -> None:
 
 
 def test_an_index_of_another_maker_is_refused_with_the_reason(migrated: str, elastic: Elastic) -> None:
-    elastic.ask("PUT", f"/{elastic.alias}_v1", {"aliases": {elastic.alias: {}}})
+    aliases = {elastic.alias: {}, elastic.public: {"filter": PUBLIC_FILTER}}
+    elastic.ask("PUT", f"/{elastic.alias}_v1", {"aliases": aliases})
     with pytest.raises(SearchUnavailable, match=r"all shards failed: No mapping found for \[id\]"):
+        search.verify(migrated, elastic.url, alias=elastic.alias)
+
+
+def aliased(elastic: Elastic, index: str, *names: str, **parts: Any) -> None:
+    """Put aliases on an index, and take them from all others of the test."""
+    actions: list[dict[str, Any]] = []
+    for name in names:
+        actions += [{"remove": {"index": other, "alias": name}} for other in elastic.behind(name)]
+        actions += [{"add": {"index": index, "alias": name, **parts}}]
+    elastic.ask("POST", "/_aliases", {"actions": actions})
+
+
+def test_aliases_that_are_not_as_a_rebuild_leaves_them_are_refused(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    event = samples.event(db, name="secret")
+    old = search.reindex(migrated, elastic.url, alias=elastic.alias, keep=3).index
+    db.execute("UPDATE events SET privacy = 'private' WHERE id = %s", (event,))
+    new = search.reindex(migrated, elastic.url, alias=elastic.alias, keep=3).index
+    given = ("--dsn", migrated, "--elasticsearch-url", elastic.url, "--alias", elastic.alias)
+    ours, public = elastic.alias, elastic.public
+
+    def refused(why: str) -> None:
+        for command in (["verify", "--repair"], ["sync", "--once"]):
+            result = run(main, *command, *given)
+            assert result.exit_code == 5
+            assert why in one_line(result)
+        assert run(main, "reindex", "--keep", "9", *given).exit_code == 0
+        assert run(main, "verify", *given).exit_code == 0
+        aliased(elastic, new, ours)
+        aliased(elastic, new, public, filter=PUBLIC_FILTER)
+        assert run(main, "verify", *given).exit_code == 0
+
+    aliased(elastic, old, ours)
+    refused(f"{ours} shows {old}, but {public} shows {new}")
+    elastic.ask("POST", "/_aliases", {"actions": [{"remove": {"index": new, "alias": public}}]})
+    refused(f"{ours} shows {new}, but {public} shows no index")
+    aliased(elastic, new, public)
+    refused("has a filter or routing")
+    aliased(elastic, new, ours, filter={"term": {"id": event}})
+    refused("has a filter or routing")
+    aliased(elastic, new, ours, search_routing="x")
+    refused("has a filter or routing")
+    both = {"add": {"index": old, "alias": ours, "is_write_index": False}}
+    elastic.ask("POST", "/_aliases", {"actions": [both]})
+    refused(f"the alias {ours} is on several indices ({old}, {new})")
+    aliased(elastic, old, ours)
+    aliased(elastic, old, public, filter=PUBLIC_FILTER)
+    assert search.verify(migrated, elastic.url, alias=ours).left == 1
+
+
+def test_an_index_in_the_place_of_the_alias_is_no_alias(migrated: str, elastic: Elastic) -> None:
+    elastic.ask("PUT", f"/{elastic.alias}")
+    with pytest.raises(SearchUnavailable, match="is an index, not an alias of one"):
         search.verify(migrated, elastic.url, alias=elastic.alias)
 
 

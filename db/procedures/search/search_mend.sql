@@ -6,8 +6,17 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_queued bigint;
+    v_free bigint[];
 BEGIN
+    -- who waited for somebody that is changing one event, while holding another, could be in a deadlock with them
+    v_free := ARRAY(
+        SELECT e.id::bigint FROM public.events AS e
+        WHERE e.id = ANY (search_mend.event_ids) ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
+    );
+    v_free := v_free || ARRAY(
+        SELECT a.event_id FROM pg_catalog.unnest(search_mend.event_ids) AS a (event_id)
+        WHERE NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+    );
     -- a version near the largest, which somebody made up, is not gone beyond: it would leave none for the event's next changes
     -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:
     -- a step of 1000 is beyond any that a direct deletion or two can have added
@@ -16,6 +25,7 @@ BEGIN
         SELECT a.event_id, CASE WHEN a.version < 1000000000000000000 THEN a.version ELSE 1 END + 1000
         FROM ROWS FROM (pg_catalog.unnest(search_mend.event_ids), pg_catalog.unnest(search_mend.versions))
             AS a (event_id, version)
+        WHERE a.event_id = ANY (v_free)
         ORDER BY a.event_id
         ON CONFLICT (event_id) DO UPDATE
         SET
@@ -25,18 +35,16 @@ BEGIN
     )
     INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT c.event_id FROM changed AS c
     ON CONFLICT (event_id) DO NOTHING;
-    GET DIAGNOSTICS v_queued = ROW_COUNT;
     -- a commit that a crash could undo must not be sent before it is on disk: later changes would take lower versions than the index has
     IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN
         PERFORM pg_catalog.set_config('synchronous_commit', 'local', true);
     END IF;
-    RETURN v_queued;
+    RETURN pg_catalog.cardinality(search_mend.event_ids) - pg_catalog.cardinality(v_free);
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) IS
-'Queues events anew under versions beyond those that the index has (NULL where it has none),
-but for those from 10^18 on; returns how many were not queued yet.
-With synchronous_commit off, local for this transaction. Raises nothing.';
+'Queues events anew under versions beyond those that the index has, but for those from 10^18 on.
+Passes over events that somebody is changing; returns how many. With synchronous_commit off, local for this transaction. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.search_mend(bigint[], bigint[]) FROM PUBLIC;

@@ -81,6 +81,17 @@ def test_what_the_index_does_not_show_writes_nothing(db: psycopg.Connection, cha
     assert written == (0,)
 
 
+def test_a_session_that_passes_for_a_replica_is_seen_like_any_other(db: psycopg.Connection) -> None:
+    with db.transaction():
+        db.execute("SET LOCAL session_replication_role = replica")
+        event, other = samples.event(db), samples.event(db)
+        db.execute("UPDATE events SET name = 'other' WHERE id = %s", (event,))
+        db.execute("DELETE FROM events WHERE id = %s", (other,))
+        assert (version(db, event), version(db, other)) == (2, 2)
+        db.execute("TRUNCATE events CASCADE")
+    assert version(db, event) == 3
+
+
 def test_drafts_take_no_versions_until_they_are_published(db: psycopg.Connection) -> None:
     event = samples.event(db, state="draft")
     db.execute("UPDATE events SET name = 'still a draft'")
