@@ -42,6 +42,7 @@ _LISTING = "SELECT event_id, search_version FROM oeventdb_internal.search_listin
 _CURRENT = (
     "SELECT event_id, search_version, belongs, waits FROM oeventdb_internal.search_current(%s::bigint[])"
 )
+_SERVE = "SELECT oeventdb_internal.search_serve(%s)"
 _MEND = "SELECT oeventdb_internal.search_mend(%s::bigint[], %s::bigint[])"
 
 
@@ -218,6 +219,8 @@ class _Comparison:
 
         Events that somebody else is changing come at a later look.
         """
+        if found:
+            self._serve()
         pauses = Pauses(PATIENCE)
         while found:
             passed_over = self._send(found)
@@ -225,6 +228,16 @@ class _Comparison:
             if not passed_over or not pauses.wait():
                 break
         return found
+
+    def _serve(self) -> None:
+        with closing(connect(self._dsn, autocommit=True)) as connection:
+            # what is mended leaves the outbox, and reaches no other index
+            row = connection.execute(_SERVE, (self._alias,)).fetchone()
+        if row == (False,):
+            raise SearchUnavailable(
+                f"another alias than {self._alias} is kept up to date, and only that one can be repaired",
+                hint=f"rebuild this one: `oeventdb reindex --alias {self._alias}`",
+            )
 
     def _send(self, found: list[_Difference]) -> int:
         """Send these events again, or their deletions; return how many were passed over."""

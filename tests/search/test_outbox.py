@@ -51,6 +51,20 @@ def test_who_syncs_has_the_outbox_from_then_on(
     assert lag(db) == (0, 0)
 
 
+@pytest.mark.usefixtures("live")
+def test_a_repair_of_another_alias_takes_nothing_from_the_one_that_is_served(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    trial = f"{elastic.alias}-trial"
+    search.reindex(migrated, elastic.url, alias=trial)
+    samples.event(db)
+    with pytest.raises(SearchUnavailable, match=f"another alias than {trial}"):
+        search.verify(migrated, elastic.url, alias=trial, repair=True)
+    assert lag(db) == (1, 0)
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents() == documents(db)
+
+
 def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
