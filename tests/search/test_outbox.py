@@ -68,7 +68,9 @@ def test_a_repair_of_another_alias_takes_nothing_from_the_one_that_is_served(
 def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    strict = search.Definition({}, {"dynamic": False, "properties": {"name": {"type": "long"}}})
+    strict = search.Definition(
+        {}, {"dynamic": False, "properties": {"name": {"type": "long"}, "privacy": {"type": "keyword"}}}
+    )
     search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
     samples.event(db, name="poison")
     once(migrated, elastic)
@@ -80,7 +82,9 @@ def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
 def test_what_was_set_aside_can_be_queued_again(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    narrow = search.Definition({"mapping.total_fields.limit": 1}, {"properties": {"id": {"type": "long"}}})
+    narrow = search.Definition(
+        {"mapping.total_fields.limit": 1}, {"properties": {"privacy": {"type": "keyword"}}}
+    )
     index = search.reindex(migrated, elastic.url, alias=elastic.alias, definition=narrow).index
     samples.event(db)
     once(migrated, elastic)
