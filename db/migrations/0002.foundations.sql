@@ -407,7 +407,7 @@ BEGIN
         EXECUTE pg_catalog.format(
             $query$
             WITH dependents AS (
-                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d) AS old_row
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s

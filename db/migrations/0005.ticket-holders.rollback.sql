@@ -40,7 +40,7 @@ ALTER TABLE public.tickets DROP CONSTRAINT tickets_quantity;
 
 -- A ticket that was deleted since is told apart no longer once the column is gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0005.ticket-holders', 'tickets', t.id::text, pg_catalog.to_jsonb(t), 'ticket deleted since the migration'
+SELECT '0005.ticket-holders', 'tickets', t.id::text, pg_catalog.to_jsonb(t.*), 'ticket deleted since the migration'
 FROM public.tickets AS t
 WHERE t.deleted_at IS NOT NULL;
 

@@ -1321,7 +1321,7 @@ BEGIN
         add_ticket_holder.ticket_id, v_event_id, add_ticket_holder.firstname, add_ticket_holder.lastname,
         add_ticket_holder.email, false
     )
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 
@@ -1352,7 +1352,7 @@ BEGIN
 
     RETURN QUERY
     DELETE FROM public.ticket_holders AS h WHERE h.id = remove_ticket_holder.ticket_holder_id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('ticket_holder', remove_ticket_holder.ticket_holder_id);
     END IF;
@@ -1663,7 +1663,7 @@ DECLARE
 BEGIN
     -- locked first, so that nobody begins to point at them
     WITH surplus AS (
-        SELECT h.id, pg_catalog.to_jsonb(h) - 'admission_no' AS old_row FROM public.ticket_holders AS h
+        SELECT h.id, pg_catalog.to_jsonb(h.*) - 'admission_no' AS old_row FROM public.ticket_holders AS h
         WHERE h.id = ANY (remove_holders.holder_ids) FOR UPDATE
     ), journaled AS (
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -1719,7 +1719,7 @@ BEGIN
                     h.id, n.event_id AS right_event_id, CASE WHEN n.is_live THEN n.place END AS number,
                     h.event_id IS NULL AS is_missing,
                     CASE WHEN h.event_id IS NULL THEN pg_catalog.jsonb_build_object('id', h.id, 'event_id', h.event_id)
-                         ELSE pg_catalog.to_jsonb(h) - 'admission_no' END AS old_row
+                         ELSE pg_catalog.to_jsonb(h.*) - 'admission_no' END AS old_row
                 FROM oeventdb_internal.holder_numbers AS n
                 INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
                 WHERE n.holder_id > v_from AND n.holder_id <= v_to

@@ -39,7 +39,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
     ELSE
         EXECUTE pg_catalog.format(
-            'SELECT pg_catalog.to_jsonb(t) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
+            'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
         ) INTO v_current USING (v_entry.old_row ->> 'id')::bigint;
         IF v_current IS NOT NULL THEN
             PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row);
