@@ -38,7 +38,9 @@ def test_a_column_may_have_the_name_of_an_alias(legacy: str, connection: psycopg
         connection.execute(f"ALTER TABLE {table} {columns}".encode())
     before = digest.rows(connection, tables)
     schema.migrate(legacy)
-    journaled = "SELECT count(*) FROM oeventdb_internal.journal WHERE caused_by IS NOT NULL AND old_row ->> 'd' = '7'"
+    journaled = (
+        "SELECT count(*) FROM oeventdb_internal.journal WHERE caused_by IS NOT NULL AND old_row ->> 'd' = '7'"
+    )
     assert connection.execute(journaled).fetchone() != (0,)
     for statement in (
         "SELECT count(*) > 0 FROM oeventdb.search_documents()",
