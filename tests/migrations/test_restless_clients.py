@@ -36,18 +36,6 @@ WRITES = (
 )
 """One after the other in the server itself, each in a transaction of its own: no client can be faster."""
 
-SLOW = """
-CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_sleep(0.005)
-    WHERE current_setting('application_name') LIKE 'oeventdb%' AND to_regclass('public.ticket_event') IS NOT NULL;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER linger AFTER UPDATE ON ticket_holders FOR EACH ROW EXECUTE FUNCTION linger()
-"""
-"""Has the migration take its time for each holder that is written once all are numbered."""
-
 
 @pytest.fixture
 def restless(legacy: str) -> Iterator[str]:
@@ -71,19 +59,9 @@ def restless(legacy: str) -> Iterator[str]:
             thread.join()
 
 
-def migrated_in_time(dsn: str) -> bool:
+def test_every_migration_ends_while_clients_never_pause(restless: str) -> None:
     applied: list[str] = []
-    migrating = threading.Thread(target=lambda: applied.extend(schema.migrate(dsn)), daemon=True)
+    migrating = threading.Thread(target=lambda: applied.extend(schema.migrate(restless)), daemon=True)
     migrating.start()
     migrating.join(PATIENCE)
-    return applied == [migration.id for migration in schema.load()[1:]]
-
-
-def test_every_migration_ends_while_clients_never_pause(restless: str) -> None:
-    assert migrated_in_time(restless)
-
-
-def test_whoever_is_slower_than_the_clients_gains_on_them_for_good(restless: str) -> None:
-    with psycopg.connect(restless, autocommit=True) as connection:
-        connection.execute(SLOW.encode())
-    assert migrated_in_time(restless)
+    assert applied == [migration.id for migration in schema.load()[1:]]
