@@ -257,10 +257,8 @@ BEGIN
         RAISE WARNING '% of the rows of % that went with it stay in quarantine, e.g. entry %: %',
             v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
     END LOOP;
-    RETURN QUERY
-    UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
-    WHERE j.id = v_entry.id
-    RETURNING j.*;
+    PERFORM oeventdb_internal.mark_restored(v_entry.id);
+    RETURN QUERY SELECT j.* FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id;
 END
 $function$;
 

@@ -1,4 +1,4 @@
-"""An installation's own columns, of whatever name and type, come through the migrations and back with their rows."""
+"""An installation's own columns and foreign keys, whatever their names and number, come through the migrations and back with their rows."""
 
 from __future__ import annotations
 
@@ -49,3 +49,36 @@ def test_a_column_may_have_the_name_of_an_alias(legacy: str, connection: psycopg
         assert connection.execute(statement.encode()).fetchone() == (True,)
     schema.rollback(legacy, to="0001")
     assert digest.rows(connection, tables) == before
+
+
+SWAPS = """
+CREATE TABLE swaps (
+    a bigint REFERENCES ticket_holders ON DELETE CASCADE, b bigint REFERENCES ticket_holders ON DELETE CASCADE
+);
+CREATE TABLE transfers (
+    id int PRIMARY KEY,
+    a bigint REFERENCES ticket_holders ON DELETE SET NULL, b bigint REFERENCES ticket_holders ON DELETE SET NULL,
+    c bigint REFERENCES ticket_holders ON DELETE CASCADE
+);
+INSERT INTO swaps SELECT h.id, o.id FROM ticket_holders AS h, ticket_holders AS o WHERE (h.id + o.id) % 7 = 0;
+INSERT INTO swaps SELECT * FROM swaps;
+INSERT INTO transfers SELECT row_number() OVER (), a, b, CASE WHEN a % 2 = 0 THEN b END FROM swaps;
+CREATE TABLE z_badges (id int PRIMARY KEY, holder_id bigint CONSTRAINT z REFERENCES ticket_holders ON DELETE CASCADE);
+CREATE TABLE stickers (
+    badge_id int REFERENCES z_badges ON DELETE CASCADE,
+    holder_id bigint CONSTRAINT a REFERENCES ticket_holders ON DELETE CASCADE
+);
+INSERT INTO z_badges SELECT id, id FROM ticket_holders;
+INSERT INTO stickers SELECT id, id FROM ticket_holders;
+"""
+
+
+def test_a_row_that_several_keys_reach_comes_back_once(legacy: str, connection: psycopg.Connection) -> None:
+    connection.execute(SWAPS.encode())
+    tables = ["ticket_holders", "swaps", "transfers", "z_badges", "stickers"]
+    before = digest.rows(connection, tables)
+    schema.migrate(legacy)
+    assert digest.rows(connection, tables) != before
+    schema.rollback(legacy, to="0001")
+    assert digest.rows(connection, tables) == before
+    assert connection.execute("SELECT to_regclass('oeventdb_internal.journal')").fetchone() == (None,)

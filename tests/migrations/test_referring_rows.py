@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+
+import psycopg
 import pytest
 
 from oeventdb import InvalidArgument, schema
