@@ -101,6 +101,17 @@ def test_sql_means_the_same_whether_or_not_strings_conform_to_the_standard() -> 
     assert found == set()
 
 
+def test_sql_names_a_whole_row_by_its_star() -> None:
+    # a column with the name of the alias, which any table may have, would be taken for it
+    found = {
+        f"{named(path)}: {whole_row.group()}"
+        for path, text in texts()
+        if path.suffix == ".sql"
+        for whole_row in re.finditer(r"\w+\([a-z]\)|SELECT [a-z] AS.*", text)
+    }
+    assert found == set()
+
+
 def test_production_code_imports_servers_only_for_embedded_dsns() -> None:
     importing = {
         named(path)

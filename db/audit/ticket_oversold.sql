@@ -1,8 +1,9 @@
 -- A ticket has no more holders than its quantity.
 -- table: ticket_holders
--- The keys are those of the holders beyond it: holders of live orders come first, then those of dead ones, each by
--- id. Only the tickets with too many holders are ranked. The column admission_no comes with the migrations and is
--- empty for a holder who holds no admission; where it is missing, its name means the 0 beside the table.
+-- A ticket without event has no admissions, and its holders are left alone. The keys are those of the holders beyond
+-- the quantity: holders of live orders come first, then those of dead ones, each by id. Only the tickets with too many
+-- holders are ranked. The column admission_no comes with the migrations and is empty for a holder who holds no
+-- admission; where it is missing, its name means the 0 beside the table.
 SELECT ranked.id::text AS key
 FROM (
     SELECT
@@ -36,6 +37,7 @@ FROM (
             GROUP BY held.ticket_id
         ) AS counted
         INNER JOIN public.tickets AS ticket ON ticket.id = counted.ticket_id AND ticket.quantity < counted.holders
+        WHERE ticket.event_id IS NOT NULL
     ) AS oversold
     CROSS JOIN (SELECT 0 AS admission_no) AS missing
     CROSS JOIN LATERAL (

@@ -20,6 +20,10 @@ DROP FUNCTION oeventdb_internal.drop_unfinished_index(text);
 DROP FUNCTION oeventdb_internal.restore_dependents(bigint);
 -- <<<
 
+-- >>> db/procedures/internal/mark_restored.sql
+DROP FUNCTION oeventdb_internal.mark_restored(bigint);
+-- <<<
+
 -- >>> db/procedures/internal/restore_dependent.sql
 DROP FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text);
 -- <<<

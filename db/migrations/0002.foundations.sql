@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.journal (
     reason text NOT NULL,
     journaled_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     restored_at timestamptz,
-    caused_by bigint
+    caused_by bigint,
+    place text
 );
 
 COMMENT ON TABLE oeventdb_internal.journal IS
@@ -28,6 +29,11 @@ COMMENT ON TABLE oeventdb_internal.journal IS
 
 COMMENT ON COLUMN oeventdb_internal.journal.caused_by IS
 'The entry of the removed row that this row pointed at: its foreign key had it deleted or set to NULL as well. Restoring that one restores this.';
+
+COMMENT ON COLUMN oeventdb_internal.journal.place IS
+'Where in its table a row was that went with a removed one: entries of the same place and time are of one row, which several foreign keys reached.';
+
+CREATE INDEX IF NOT EXISTS journal_place ON oeventdb_internal.journal (place) WHERE place IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS journal_caused_by ON oeventdb_internal.journal (caused_by) WHERE caused_by IS NOT NULL;
 
@@ -360,7 +366,8 @@ REVOKE ALL ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) FROM PU
 -- <<<
 
 -- >>> db/procedures/internal/journal_dependents.sql
--- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along.
+-- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along. A row that
+-- several keys reach has an entry for each, with the same place and time, so that it comes back with the last of what it points at.
 CREATE OR REPLACE FUNCTION oeventdb_internal.journal_dependents(
     relation regclass,
     causes bigint[],
@@ -407,14 +414,14 @@ BEGIN
         EXECUTE pg_catalog.format(
             $query$
             WITH dependents AS (
-                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d) AS old_row
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid || ':' || d.ctid AS place
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s
                 WHERE j.id = ANY ($1)
                 FOR UPDATE OF d
             ), journaled AS (
-                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by)
+                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by, place)
                 SELECT
                     d.migration, $2,
                     (SELECT COALESCE(pg_catalog.string_agg(d.old_row ->> k.name, ','), '') FROM pg_catalog.unnest($3) AS k (name)),
@@ -423,7 +430,7 @@ BEGIN
                         ELSE d.old_row
                     END,
                     CASE WHEN $4 = 'n' THEN 'pointed at a removed row, set to NULL' ELSE 'pointed at a removed row, removed' END,
-                    d.caused_by
+                    d.caused_by, d.place
                 FROM dependents AS d
                 RETURNING id
             )
@@ -512,6 +519,31 @@ that is gone; else the errors of its constraints and triggers.';
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_dependent(text, jsonb, text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/mark_restored.sql
+-- What is put back is put back once, whatever number of entries are of the same row.
+CREATE OR REPLACE FUNCTION oeventdb_internal.mark_restored(
+    journal_id bigint
+) RETURNS void
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
+    WHERE j.restored_at IS NULL AND j.id IN (
+        SELECT mark_restored.journal_id
+        UNION ALL
+        SELECT s.id FROM oeventdb_internal.journal AS e
+        INNER JOIN oeventdb_internal.journal AS s ON s.place = e.place AND s.journaled_at = e.journaled_at
+        WHERE e.id = mark_restored.journal_id AND e.reason LIKE '%removed'
+    )
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.mark_restored(bigint) IS
+'Marks an entry of the journal as restored, and the other entries of that row. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.mark_restored(bigint) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/restore_dependents.sql
 -- With a removed row, the rows that pointed at it; what can't be put back any more stays in the journal.
 CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependents(
@@ -529,6 +561,8 @@ BEGIN
         WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
         ORDER BY j.id FOR UPDATE
     LOOP
+        -- it has come back already where another of its keys reached it
+        CONTINUE WHEN (SELECT j.restored_at IS NOT NULL FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id);
         BEGIN
             PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
         EXCEPTION
@@ -542,7 +576,7 @@ BEGIN
                 RETURN NEXT;
                 CONTINUE;
         END;
-        UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
+        PERFORM oeventdb_internal.mark_restored(v_entry.id);
         RETURN QUERY SELECT d.journal_id, d.problem FROM oeventdb_internal.restore_dependents(v_entry.id) AS d;
     END LOOP;
 END

@@ -267,7 +267,7 @@ BEGIN
             pg_catalog.to_jsonb(s.was) - 'rating_half_stars',
             CASE WHEN s.stars IS NULL THEN 'rating unreadable or out of range' ELSE 'rating rounded or spelled otherwise' END
         FROM (
-            SELECT f AS was, oeventdb_internal.half_stars(f.rating) AS stars FROM public.feedback AS f
+            SELECT f.*::public.feedback AS was, oeventdb_internal.half_stars(f.rating) AS stars FROM public.feedback AS f
             WHERE f.rating <> ALL (
                 ARRAY['0', '0.5', '1', '1.5', '2', '2.5', '3', '3.5', '4', '4.5', '5', '0.0', '1.0', '2.0', '3.0', '4.0', '5.0']
             )

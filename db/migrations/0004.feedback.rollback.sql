@@ -26,7 +26,7 @@ DROP INDEX public.feedback_event_rating;
 
 -- Feedback on a session says so nowhere else once the column is gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0004.feedback', 'feedback', f.id::text, pg_catalog.to_jsonb(f), 'session named since the migration'
+SELECT '0004.feedback', 'feedback', f.id::text, pg_catalog.to_jsonb(f.*), 'session named since the migration'
 FROM public.feedback AS f
 WHERE f.session_id IS NOT NULL;
 

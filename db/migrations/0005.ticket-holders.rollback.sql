@@ -40,7 +40,7 @@ ALTER TABLE public.tickets DROP CONSTRAINT tickets_quantity;
 
 -- A ticket that was deleted since is told apart no longer once the column is gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0005.ticket-holders', 'tickets', t.id::text, pg_catalog.to_jsonb(t), 'ticket deleted since the migration'
+SELECT '0005.ticket-holders', 'tickets', t.id::text, pg_catalog.to_jsonb(t.*), 'ticket deleted since the migration'
 FROM public.tickets AS t
 WHERE t.deleted_at IS NOT NULL;
 
@@ -217,6 +217,13 @@ DO $$
 DECLARE
     v_left record;
 BEGIN
+    -- a row may point at one that comes back after it: whoever says what can't come back asks again
+    PERFORM oeventdb_internal.restore_dependents(s.caused_by)
+    FROM (
+        SELECT DISTINCT j.caused_by FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.restored_at IS NULL
+        ORDER BY j.caused_by
+    ) AS s;
     FOR v_left IN
         SELECT j.table_name, d.problem, pg_catalog.count(DISTINCT j.id) AS rows, pg_catalog.min(j.id) AS first_id
         FROM (

@@ -125,10 +125,10 @@ WHERE j.migration = '0006.discount-codes' AND j.restored_at IS NULL AND j.reason
 
 -- What was deleted since is told apart no longer once the columns are gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0006.discount-codes', 'discount_codes', c.id::text, pg_catalog.to_jsonb(c), 'discount code deleted since the migration'
+SELECT '0006.discount-codes', 'discount_codes', c.id::text, pg_catalog.to_jsonb(c.*), 'discount code deleted since the migration'
 FROM public.discount_codes AS c WHERE c.deleted_at IS NOT NULL
 UNION ALL
-SELECT '0006.discount-codes', 'access_codes', c.id::text, pg_catalog.to_jsonb(c), 'access code deleted since the migration'
+SELECT '0006.discount-codes', 'access_codes', c.id::text, pg_catalog.to_jsonb(c.*), 'access code deleted since the migration'
 FROM public.access_codes AS c WHERE c.deleted_at IS NOT NULL;
 
 ALTER TABLE public.tickets

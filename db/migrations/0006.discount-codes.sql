@@ -792,7 +792,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id AND c.deleted_at IS NULL
     WHERE t.discount_code_id = discount_code_tickets.discount_code_id AND t.deleted_at IS NULL
@@ -984,7 +984,7 @@ BEGIN
 
     RETURN QUERY
     DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
-    RETURNING (oeventdb_internal.discount_code_row(c)).*;
+    RETURNING (oeventdb_internal.discount_code_row(c.*)).*;
 END
 $function$;
 
@@ -1007,7 +1007,7 @@ AS $function$
 BEGIN
     PERFORM oeventdb_internal.require_event(event_tickets.event_id);
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     WHERE t.event_id = event_tickets.event_id AND t.deleted_at IS NULL
     ORDER BY t.position, t.id;
@@ -1069,7 +1069,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('ticket_tag', ticket_tag_tickets.ticket_tag_id);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     WHERE t.deleted_at IS NULL AND t.id IN (
         -- old rows stand twice, or half empty
@@ -1105,7 +1105,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('access_code', access_code_tickets.access_code_id);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.access_codes_tickets AS l
     INNER JOIN public.tickets AS t ON t.id = l.ticket_id
     WHERE l.access_code_id = access_code_tickets.access_code_id AND t.deleted_at IS NULL
@@ -1139,7 +1139,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('order', order_tickets.order_identifier);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.orders_tickets AS l
     INNER JOIN public.tickets AS t ON t.id = l.ticket_id
     WHERE l.order_id = v_order_id AND t.deleted_at IS NULL

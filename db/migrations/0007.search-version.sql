@@ -166,7 +166,7 @@ BEGIN
         PERFORM oeventdb_internal.require_read_committed('events are truncated', 'DELETE');
         WITH changed AS (
             INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
-            SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e)
+            SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e.*)
             ON CONFLICT (event_id) DO UPDATE
             SET search_version = v.search_version + 1, changed_by = pg_catalog.pg_current_xact_id()
             RETURNING v.event_id
@@ -226,10 +226,10 @@ SET extra_float_digits = 1
 AS $function$
 BEGIN
     RETURN QUERY
-    SELECT e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e)::jsonb
+    SELECT e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e.*)::jsonb
     FROM public.events AS e
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id
-    WHERE oeventdb_internal.belongs_in_index(e);
+    WHERE oeventdb_internal.belongs_in_index(e.*);
 END
 $function$;
 
@@ -250,7 +250,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    RETURN (SELECT pg_catalog.count(*) FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e));
+    RETURN (SELECT pg_catalog.count(*) FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e.*));
 END
 $function$;
 
@@ -272,11 +272,11 @@ SET search_path = pg_catalog, pg_temp
 -- or coordinates would be written with fewer digits for a role that has asked for fewer
 SET extra_float_digits = 1
 AS $function$
-    SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e))
+    SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e.*))
     FROM public.events AS e
     -- an event that has not changed since versions are kept has no row yet
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id
-    WHERE oeventdb_internal.belongs_in_index(e)
+    WHERE oeventdb_internal.belongs_in_index(e.*)
     ORDER BY e.id
 $function$;
 
@@ -303,9 +303,9 @@ BEGIN
     SELECT
         v.event_id,
         v.search_version,
-        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
     FROM oeventdb_internal.search_versions AS v
-    LEFT JOIN public.events AS e ON e.id = v.event_id AND e.id > search_changes.after AND oeventdb_internal.belongs_in_index(e)
+    LEFT JOIN public.events AS e ON e.id = v.event_id AND e.id > search_changes.after AND oeventdb_internal.belongs_in_index(e.*)
     WHERE v.changed_by >= pg_catalog.pg_snapshot_xmin(search_changes.since)
         AND NOT pg_catalog.pg_visible_in_snapshot(v.changed_by, search_changes.since)
         -- a transaction that is still to come here was one of the server that a backup is from
@@ -372,10 +372,10 @@ BEGIN
                     + COALESCE(pg_catalog.octet_length(e.identifier), 0)
                     + COALESCE(pg_catalog.octet_length(e.timezone), 0)
                     + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
-                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
             END
         FROM oeventdb_internal.search_versions AS v
-        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
+        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e.*)
         WHERE v.event_id = ANY (v_ids)
     LOOP
         RETURN NEXT;
@@ -528,7 +528,7 @@ BEGIN
     FROM public.events AS e
     -- the second condition follows from the others, but the planner does not see it and would read the versions from the first on
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id AND v.event_id > search_listing.after
-    WHERE oeventdb_internal.belongs_in_index(e) AND e.id > search_listing.after
+    WHERE oeventdb_internal.belongs_in_index(e.*) AND e.id > search_listing.after
     ORDER BY e.id
     LIMIT search_listing.batch;
 END
@@ -553,7 +553,7 @@ BEGIN
     RETURN QUERY
     SELECT a.event_id, COALESCE(v.search_version, 1), e.id IS NOT NULL, o.event_id IS NOT NULL
     FROM pg_catalog.unnest(search_current.event_ids) AS a (event_id)
-    LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e)
+    LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e.*)
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
     LEFT JOIN oeventdb_internal.search_outbox AS o ON o.event_id = a.event_id;
 END

@@ -117,7 +117,7 @@ BEGIN
     FROM pg_catalog.unnest(v_columns) AS c (name);
     EXECUTE pg_catalog.format(
         'UPDATE public.%1$I AS t SET %2$s FROM pg_catalog.jsonb_populate_record(NULL::public.%1$I, $1) AS was'
-        ' WHERE t.id = was.id RETURNING pg_catalog.to_jsonb(t)',
+        ' WHERE t.id = was.id RETURNING pg_catalog.to_jsonb(t.*)',
         restore_values.table_name, v_assignments
     ) INTO v_restored USING v_old;
 
@@ -236,7 +236,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
     ELSE
         EXECUTE pg_catalog.format(
-            'SELECT pg_catalog.to_jsonb(t) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
+            'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
         ) INTO v_current USING (v_entry.old_row ->> 'id')::bigint;
         IF v_current IS NOT NULL THEN
             PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row);
@@ -257,10 +257,8 @@ BEGIN
         RAISE WARNING '% of the rows of % that went with it stay in quarantine, e.g. entry %: %',
             v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
     END LOOP;
-    RETURN QUERY
-    UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
-    WHERE j.id = v_entry.id
-    RETURNING j.*;
+    PERFORM oeventdb_internal.mark_restored(v_entry.id);
+    RETURN QUERY SELECT j.* FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id;
 END
 $function$;
 

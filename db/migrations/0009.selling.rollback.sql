@@ -4,11 +4,11 @@ LOCK TABLE public.orders, public.orders_tickets, public.ticket_holders, public.d
 IN ACCESS EXCLUSIVE MODE;
 
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0009.selling', 'orders', o.id::text, pg_catalog.to_jsonb(o), 'order placed since the migration'
+SELECT '0009.selling', 'orders', o.id::text, pg_catalog.to_jsonb(o.*), 'order placed since the migration'
 FROM public.orders AS o
 WHERE o.email IS NOT NULL OR o.currency IS NOT NULL OR o.expires_at IS NOT NULL OR o.access_code_id IS NOT NULL
 UNION ALL
-SELECT '0009.selling', 'orders_tickets', l.order_id::text || ':' || l.ticket_id::text, pg_catalog.to_jsonb(l),
+SELECT '0009.selling', 'orders_tickets', l.order_id::text || ':' || l.ticket_id::text, pg_catalog.to_jsonb(l.*),
     'prices of an order placed since the migration'
 FROM public.orders_tickets AS l
 WHERE l.price IS NOT NULL
@@ -50,7 +50,7 @@ DROP TRIGGER code_uses_kept_insert ON public.access_codes;
 
 -- The history is not lost with the table.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
-SELECT '0009.selling', 'order_history', h.order_id::text, pg_catalog.to_jsonb(h), 'state of an order since the migration'
+SELECT '0009.selling', 'order_history', h.order_id::text, pg_catalog.to_jsonb(h.*), 'state of an order since the migration'
 FROM oeventdb_internal.order_history AS h;
 
 DROP TABLE oeventdb_internal.order_history;

@@ -1101,7 +1101,7 @@ BEGIN
             EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
-            RETURN QUERY SELECT (oeventdb_internal.order_row(o)).* FROM public.orders AS o WHERE o.id = v_earlier;
+            RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
             RETURN;
         END IF;
     END IF;
@@ -1137,7 +1137,7 @@ BEGIN
             CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
             CASE WHEN v_priced.amount = 0 THEN 'free' END,
             v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
-        ) RETURNING (oeventdb_internal.order_row(o)).*
+        ) RETURNING (oeventdb_internal.order_row(o.*)).*
     ), sold AS (
         INSERT INTO public.orders_tickets (order_id, ticket_id, quantity, price, discount)
         SELECT p.id, l.ticket_id, l.quantity, l.price, l.discount
@@ -1777,7 +1777,7 @@ BEGIN
         is_checked_in = true, checked_in_at = check_in.at,
         checkin_times = pg_catalog.concat_ws(',', NULLIF(h.checkin_times, ''), check_in.at::text)
     WHERE h.id = v_holder.id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 
@@ -1806,7 +1806,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     UPDATE public.ticket_holders AS h SET is_checked_in = false, checked_in_at = NULL WHERE h.id = v_holder.id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 

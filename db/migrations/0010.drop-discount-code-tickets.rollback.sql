@@ -26,6 +26,33 @@ BEGIN
         RETURNING j.id
     )
     DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+    -- A ticket that was taken off its code since is not to come back with the text.
+    WITH removed AS (
+        SELECT c.id, t.id AS ticket_id, p.word
+        FROM public.discount_codes AS c
+        CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+        INNER JOIN public.tickets AS t
+            ON t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
+                AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+        WHERE c.used_for = 'ticket' AND NOT EXISTS (
+            -- a word that never became a link
+            SELECT FROM oeventdb_internal.journal AS j
+            WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.restored_at IS NULL
+                AND j.key = c.id::text || ':' || t.id::text
+        )
+    ), journaled AS (
+        INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+        SELECT DISTINCT
+            '0010.drop-discount-code-tickets', 'tickets', r.id::text || ':' || r.ticket_id::text,
+            pg_catalog.jsonb_build_object('discount_code_id', r.id, 'ticket_id', r.ticket_id), 'link removed since the migration'
+        FROM removed AS r
+    )
+    UPDATE public.discount_codes AS c SET tickets = (
+        SELECT pg_catalog.string_agg(p.word, ',' ORDER BY p.place)
+        FROM pg_catalog.string_to_table(c.tickets, ',') WITH ORDINALITY AS p (word, place)
+        WHERE p.word NOT IN (SELECT r.word FROM removed AS r WHERE r.id = c.id)
+    )
+    WHERE c.id IN (SELECT r.id FROM removed AS r);
     FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
         EXECUTE pg_catalog.format(
             'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]

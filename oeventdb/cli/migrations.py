@@ -18,6 +18,7 @@ from oeventdb.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from oeventdb.cli.options import Settings
@@ -53,9 +54,12 @@ def _to(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("--to", metavar="ID", envvar="OEVENTDB_TO", show_envvar=True, help=meaning)
 
 
-def _describe(ids: list[str], direction: str, *, verbose: bool) -> None:
+def _describe(ids: list[str], direction: str, *, verbose: bool, adopted: AbstractSet[str]) -> None:
     """Print what a dry run found: a line a migration, with -v its SQL."""
     for migration in (schema.find(schema.load(), wanted) for wanted in ids):
+        if migration.id in adopted:
+            click.echo(f"{migration.id}  is no longer marked as applied; the adopted tables stay as they are")
+            continue
         script = migration.rollback if direction == "rollback" else migration.apply
         kind = "one transaction" if script.transactional else "resumable steps"
         click.echo(f"{migration.id}  {len(script.statements)} statements, {kind}")
@@ -146,20 +150,29 @@ def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float)
     with progress_bars() as progress:
         undone = schema.rollback(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
     if dry_run:
-        _print_plan(settings, undone, "rollback")
+        with transaction(settings, read_only=True) as connection:
+            adopted = {m.id for m in schema.status(connection).migrations if m.adopted}
+        _print_plan(settings, undone, "rollback", adopted=adopted)
     elif settings.as_json:
         print_json({"rolled_back": undone})
     else:
         _print_done(undone, "rolled back", "nothing to roll back")
 
 
-def _print_plan(settings: Settings, ids: list[str], direction: str, *, reindex: bool = False) -> None:
+def _print_plan(
+    settings: Settings,
+    ids: list[str],
+    direction: str,
+    *,
+    reindex: bool = False,
+    adopted: AbstractSet[str] = frozenset(),
+) -> None:
     """Print what would run, and with `reindex` that the index would be rebuilt."""
     if settings.as_json:
         done = "applied" if direction == "migrate" else "rolled_back"
         print_json({done: [], "would_run": ids} | ({"would_reindex": settings.alias} if reindex else {}))
         return
-    _describe(ids, direction, verbose=settings.verbose)
+    _describe(ids, direction, verbose=settings.verbose, adopted=adopted)
     then = f", then {settings.alias} would be rebuilt" if reindex else ""
     note(f"dry run: nothing was written; {len(ids)} would run{then}")
 

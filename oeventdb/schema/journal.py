@@ -103,7 +103,7 @@ def _current_row(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> 
     if old_id is None or table is None:
         return None
     found = connection.execute(
-        sql.SQL("SELECT pg_catalog.to_jsonb(t) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
+        sql.SQL("SELECT pg_catalog.to_jsonb(t.*) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
         # a text, which the server reads as whatever the id is
         [str(old_id)],
     ).fetchone()

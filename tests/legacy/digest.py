@@ -25,7 +25,7 @@ def rows(
         row = connection.execute(
             sql.SQL(
                 "SELECT count(*) || ' ' || coalesce(md5(string_agg(hash, '' ORDER BY hash)), '-')"
-                " FROM (SELECT md5((to_jsonb(t) - {}::text[])::text) AS hash FROM {} AS t) AS hashes"
+                " FROM (SELECT md5((to_jsonb(t.*) - {}::text[])::text) AS hash FROM {} AS t) AS hashes"
             ).format(sql.Literal(list(without)), sql.Identifier(schema, table))
         ).fetchone()
         assert row is not None

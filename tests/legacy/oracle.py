@@ -29,7 +29,9 @@ def stars(rating: str) -> Decimal:
 
 def oversold(tables: Tables) -> set[int]:
     """The holders beyond the quantity of their ticket: those of dead orders first, then the latest."""
-    quantities = {ticket["id"]: ticket["quantity"] for ticket in tables["tickets"]}
+    quantities = {
+        ticket["id"]: ticket["quantity"] for ticket in tables["tickets"] if ticket["event_id"] is not None
+    }
     statuses = {order["id"]: order["status"] for order in tables["orders"]}
     holders = defaultdict(list)
     for holder in tables["ticket_holders"]:

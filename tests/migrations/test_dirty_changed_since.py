@@ -118,6 +118,21 @@ def test_a_link_made_since_is_written_into_the_text_or_listed(
         assert listed(connection) == {("tickets", "1:5")}
 
 
+def test_a_link_removed_since_is_left_out_of_the_text_and_listed(
+    rolled_back: Callable[[str], psycopg.Connection],
+) -> None:
+    taken_over = "SELECT oeventdb.replace_discount_code_tickets(2, '{}'), oeventdb.replace_discount_code_tickets(1, '{3,4}')"
+    with rolled_back(taken_over) as connection:
+        texts = "SELECT tickets FROM discount_codes ORDER BY id"
+        assert rows(connection, texts) == [("\n3",), ("none",)]
+        assert listed(connection) == {("tickets", "1:1"), ("tickets", "2:4"), ("tickets", "1:4")}
+        reason = rows(connection, "SELECT reason FROM oeventdb_internal.journal WHERE key = '2:4'")
+        assert reason == [("link removed since the migration",)]
+        schema.migrate(connection.info.dsn)
+        links = "SELECT id, discount_code_id FROM tickets WHERE discount_code_id IS NOT NULL"
+        assert rows(connection, links) == [(3, 1)]
+
+
 def test_a_code_made_since_gets_a_text(rolled_back: Callable[[str], psycopg.Connection]) -> None:
     new = """
     SELECT oeventdb.create_discount_code(

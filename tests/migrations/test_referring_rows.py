@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+import psycopg
 import pytest
 
 from oeventdb import InvalidArgument, schema
@@ -91,6 +94,42 @@ def test_what_others_have_changed_since_is_kept_in_the_journal(dirty: str) -> No
     assert query(dirty, "SELECT id FROM ticket_holders WHERE id > 2 ORDER BY id") == [(3,), (4,), (5,)]
     kept = query(dirty, "SELECT table_name, count(*) FROM oeventdb_internal.journal GROUP BY 1 ORDER BY 1")
     assert kept == [("attendee_badges", 2), ("phone_calls", 1), ("print_shop.prints", 6)]
+
+
+def test_removals_that_take_long_keep_nobody_waiting_and_their_cause_is_named(
+    dirty: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(
+        dirty,
+        "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id) SELECT g, 'A', 'B', 1, 1 FROM generate_series(6, 13) AS g",
+        "CREATE TABLE seats (holder_id bigint CONSTRAINT seats_holder REFERENCES ticket_holders ON DELETE CASCADE)",
+        "CREATE TABLE beds (holder_id bigint PRIMARY KEY REFERENCES ticket_holders ON DELETE CASCADE)",
+        "INSERT INTO seats SELECT id FROM ticket_holders",
+        "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.25); RETURN NULL; END'",
+        "CREATE TRIGGER linger AFTER DELETE ON seats FOR EACH ROW EXECUTE FUNCTION linger()",
+    )
+    over = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(dirty, autocommit=True) as connection:
+            while not over.wait(0.01):
+                connection.execute(
+                    "UPDATE ticket_holders SET email = 'x' WHERE id = (SELECT max(id) FROM ticket_holders)"
+                )
+
+    client = threading.Thread(target=write)
+    client.start()
+    try:
+        schema.migrate(dirty, patience=5)
+    finally:
+        over.set()
+        client.join()
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(2,)]
+    assert [
+        m
+        for m in caplog.messages
+        if m.endswith("foreign keys without an index: seats_holder of public.seats")
+    ]
 
 
 @pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT", "SET DEFAULT"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from oeventdb import schema
+from oeventdb.cli import main
 from oeventdb.demo.loading import LOADING_ORDER, load
 from oeventdb.errors import Refused
 from oeventdb.schema import NotAdoptable
@@ -82,6 +84,8 @@ def test_it_is_migrated_as_released_and_back_again(open_event_dsn: str) -> None:
     schema.rollback(open_event_dsn, to=LEGACY)
     with psycopg.connect(open_event_dsn) as connection:
         assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}
+    plan = CliRunner().invoke(main, ["rollback", "--dry-run", "--dsn", open_event_dsn]).stdout
+    assert plan == f"{LEGACY}  is no longer marked as applied; the adopted tables stay as they are\n"
     assert schema.rollback(open_event_dsn) == [LEGACY]
     with psycopg.connect(open_event_dsn) as connection:
         assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}

@@ -49,7 +49,7 @@ BEGIN
 
     RETURN QUERY
     DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
-    RETURNING (oeventdb_internal.discount_code_row(c)).*;
+    RETURNING (oeventdb_internal.discount_code_row(c.*)).*;
 END
 $function$;
 

@@ -9,7 +9,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id AND c.deleted_at IS NULL
     WHERE t.discount_code_id = discount_code_tickets.discount_code_id AND t.deleted_at IS NULL

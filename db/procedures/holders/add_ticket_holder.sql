@@ -26,7 +26,7 @@ BEGIN
         add_ticket_holder.ticket_id, v_event_id, add_ticket_holder.firstname, add_ticket_holder.lastname,
         add_ticket_holder.email, false
     )
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 

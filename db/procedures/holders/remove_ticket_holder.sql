@@ -17,7 +17,7 @@ BEGIN
 
     RETURN QUERY
     DELETE FROM public.ticket_holders AS h WHERE h.id = remove_ticket_holder.ticket_holder_id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('ticket_holder', remove_ticket_holder.ticket_holder_id);
     END IF;

@@ -1,4 +1,5 @@
--- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along.
+-- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along. A row that
+-- several keys reach has an entry for each, with the same place and time, so that it comes back with the last of what it points at.
 CREATE OR REPLACE FUNCTION oeventdb_internal.journal_dependents(
     relation regclass,
     causes bigint[],
@@ -45,14 +46,14 @@ BEGIN
         EXECUTE pg_catalog.format(
             $query$
             WITH dependents AS (
-                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d) AS old_row
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid || ':' || d.ctid AS place
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s
                 WHERE j.id = ANY ($1)
                 FOR UPDATE OF d
             ), journaled AS (
-                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by)
+                INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by, place)
                 SELECT
                     d.migration, $2,
                     (SELECT COALESCE(pg_catalog.string_agg(d.old_row ->> k.name, ','), '') FROM pg_catalog.unnest($3) AS k (name)),
@@ -61,7 +62,7 @@ BEGIN
                         ELSE d.old_row
                     END,
                     CASE WHEN $4 = 'n' THEN 'pointed at a removed row, set to NULL' ELSE 'pointed at a removed row, removed' END,
-                    d.caused_by
+                    d.caused_by, d.place
                 FROM dependents AS d
                 RETURNING id
             )

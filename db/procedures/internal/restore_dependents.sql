@@ -14,6 +14,8 @@ BEGIN
         WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
         ORDER BY j.id FOR UPDATE
     LOOP
+        -- it has come back already where another of its keys reached it
+        CONTINUE WHEN (SELECT j.restored_at IS NOT NULL FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id);
         BEGIN
             PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
         EXCEPTION
@@ -27,7 +29,7 @@ BEGIN
                 RETURN NEXT;
                 CONTINUE;
         END;
-        UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp() WHERE j.id = v_entry.id;
+        PERFORM oeventdb_internal.mark_restored(v_entry.id);
         RETURN QUERY SELECT d.journal_id, d.problem FROM oeventdb_internal.restore_dependents(v_entry.id) AS d;
     END LOOP;
 END

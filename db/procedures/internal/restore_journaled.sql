@@ -39,7 +39,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
     ELSE
         EXECUTE pg_catalog.format(
-            'SELECT pg_catalog.to_jsonb(t) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
+            'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
         ) INTO v_current USING (v_entry.old_row ->> 'id')::bigint;
         IF v_current IS NOT NULL THEN
             PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row);
@@ -60,10 +60,8 @@ BEGIN
         RAISE WARNING '% of the rows of % that went with it stay in quarantine, e.g. entry %: %',
             v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
     END LOOP;
-    RETURN QUERY
-    UPDATE oeventdb_internal.journal AS j SET restored_at = pg_catalog.clock_timestamp()
-    WHERE j.id = v_entry.id
-    RETURNING j.*;
+    PERFORM oeventdb_internal.mark_restored(v_entry.id);
+    RETURN QUERY SELECT j.* FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id;
 END
 $function$;
 

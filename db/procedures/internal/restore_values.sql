@@ -41,7 +41,7 @@ BEGIN
     FROM pg_catalog.unnest(v_columns) AS c (name);
     EXECUTE pg_catalog.format(
         'UPDATE public.%1$I AS t SET %2$s FROM pg_catalog.jsonb_populate_record(NULL::public.%1$I, $1) AS was'
-        ' WHERE t.id = was.id RETURNING pg_catalog.to_jsonb(t)',
+        ' WHERE t.id = was.id RETURNING pg_catalog.to_jsonb(t.*)',
         restore_values.table_name, v_assignments
     ) INTO v_restored USING v_old;
 

@@ -37,7 +37,7 @@ BEGIN
         PERFORM oeventdb_internal.require_read_committed('events are truncated', 'DELETE');
         WITH changed AS (
             INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
-            SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e)
+            SELECT e.id, 2 FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e.*)
             ON CONFLICT (event_id) DO UPDATE
             SET search_version = v.search_version + 1, changed_by = pg_catalog.pg_current_xact_id()
             RETURNING v.event_id

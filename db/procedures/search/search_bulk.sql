@@ -9,11 +9,11 @@ SET search_path = pg_catalog, pg_temp
 -- or coordinates would be written with fewer digits for a role that has asked for fewer
 SET extra_float_digits = 1
 AS $function$
-    SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e))
+    SELECT oeventdb_internal.search_lines(e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e.*))
     FROM public.events AS e
     -- an event that has not changed since versions are kept has no row yet
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id
-    WHERE oeventdb_internal.belongs_in_index(e)
+    WHERE oeventdb_internal.belongs_in_index(e.*)
     ORDER BY e.id
 $function$;
 

@@ -13,9 +13,9 @@ BEGIN
     SELECT
         v.event_id,
         v.search_version,
-        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+        oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
     FROM oeventdb_internal.search_versions AS v
-    LEFT JOIN public.events AS e ON e.id = v.event_id AND e.id > search_changes.after AND oeventdb_internal.belongs_in_index(e)
+    LEFT JOIN public.events AS e ON e.id = v.event_id AND e.id > search_changes.after AND oeventdb_internal.belongs_in_index(e.*)
     WHERE v.changed_by >= pg_catalog.pg_snapshot_xmin(search_changes.since)
         AND NOT pg_catalog.pg_visible_in_snapshot(v.changed_by, search_changes.since)
         -- a transaction that is still to come here was one of the server that a backup is from

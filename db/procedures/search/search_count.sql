@@ -6,7 +6,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    RETURN (SELECT pg_catalog.count(*) FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e));
+    RETURN (SELECT pg_catalog.count(*) FROM public.events AS e WHERE oeventdb_internal.belongs_in_index(e.*));
 END
 $function$;
 

@@ -10,7 +10,7 @@ BEGIN
     RETURN QUERY
     SELECT a.event_id, COALESCE(v.search_version, 1), e.id IS NOT NULL, o.event_id IS NOT NULL
     FROM pg_catalog.unnest(search_current.event_ids) AS a (event_id)
-    LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e)
+    LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e.*)
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
     LEFT JOIN oeventdb_internal.search_outbox AS o ON o.event_id = a.event_id;
 END

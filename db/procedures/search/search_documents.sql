@@ -10,10 +10,10 @@ SET extra_float_digits = 1
 AS $function$
 BEGIN
     RETURN QUERY
-    SELECT e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e)::jsonb
+    SELECT e.id::bigint, COALESCE(v.search_version, 1), oeventdb_internal.search_document(e.*)::jsonb
     FROM public.events AS e
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id
-    WHERE oeventdb_internal.belongs_in_index(e);
+    WHERE oeventdb_internal.belongs_in_index(e.*);
 END
 $function$;
 

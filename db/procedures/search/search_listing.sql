@@ -12,7 +12,7 @@ BEGIN
     FROM public.events AS e
     -- the second condition follows from the others, but the planner does not see it and would read the versions from the first on
     LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = e.id AND v.event_id > search_listing.after
-    WHERE oeventdb_internal.belongs_in_index(e) AND e.id > search_listing.after
+    WHERE oeventdb_internal.belongs_in_index(e.*) AND e.id > search_listing.after
     ORDER BY e.id
     LIMIT search_listing.batch;
 END

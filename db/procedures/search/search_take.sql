@@ -47,10 +47,10 @@ BEGIN
                     + COALESCE(pg_catalog.octet_length(e.identifier), 0)
                     + COALESCE(pg_catalog.octet_length(e.timezone), 0)
                     + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
-                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e))
+                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
             END
         FROM oeventdb_internal.search_versions AS v
-        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e)
+        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e.*)
         WHERE v.event_id = ANY (v_ids)
     LOOP
         RETURN NEXT;

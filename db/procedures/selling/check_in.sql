@@ -55,7 +55,7 @@ BEGIN
         is_checked_in = true, checked_in_at = check_in.at,
         checkin_times = pg_catalog.concat_ws(',', NULLIF(h.checkin_times, ''), check_in.at::text)
     WHERE h.id = v_holder.id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 

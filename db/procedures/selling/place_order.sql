@@ -30,7 +30,7 @@ BEGIN
             EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
-            RETURN QUERY SELECT (oeventdb_internal.order_row(o)).* FROM public.orders AS o WHERE o.id = v_earlier;
+            RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
             RETURN;
         END IF;
     END IF;
@@ -66,7 +66,7 @@ BEGIN
             CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
             CASE WHEN v_priced.amount = 0 THEN 'free' END,
             v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
-        ) RETURNING (oeventdb_internal.order_row(o)).*
+        ) RETURNING (oeventdb_internal.order_row(o.*)).*
     ), sold AS (
         INSERT INTO public.orders_tickets (order_id, ticket_id, quantity, price, discount)
         SELECT p.id, l.ticket_id, l.quantity, l.price, l.discount

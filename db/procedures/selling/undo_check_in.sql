@@ -15,7 +15,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     UPDATE public.ticket_holders AS h SET is_checked_in = false, checked_in_at = NULL WHERE h.id = v_holder.id
-    RETURNING (oeventdb_internal.ticket_holder_row(h)).*;
+    RETURNING (oeventdb_internal.ticket_holder_row(h.*)).*;
 END
 $function$;
 

@@ -16,7 +16,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('access_code', access_code_tickets.access_code_id);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.access_codes_tickets AS l
     INNER JOIN public.tickets AS t ON t.id = l.ticket_id
     WHERE l.access_code_id = access_code_tickets.access_code_id AND t.deleted_at IS NULL

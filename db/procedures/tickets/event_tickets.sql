@@ -10,7 +10,7 @@ AS $function$
 BEGIN
     PERFORM oeventdb_internal.require_event(event_tickets.event_id);
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     WHERE t.event_id = event_tickets.event_id AND t.deleted_at IS NULL
     ORDER BY t.position, t.id;

@@ -16,7 +16,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('order', order_tickets.order_identifier);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.orders_tickets AS l
     INNER JOIN public.tickets AS t ON t.id = l.ticket_id
     WHERE l.order_id = v_order_id AND t.deleted_at IS NULL

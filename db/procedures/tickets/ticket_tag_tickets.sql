@@ -14,7 +14,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_unknown('ticket_tag', ticket_tag_tickets.ticket_tag_id);
     END IF;
     RETURN QUERY
-    SELECT (oeventdb_internal.ticket_row(t)).*
+    SELECT (oeventdb_internal.ticket_row(t.*)).*
     FROM public.tickets AS t
     WHERE t.deleted_at IS NULL AND t.id IN (
         -- old rows stand twice, or half empty
