@@ -366,8 +366,8 @@ REVOKE ALL ON FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb) FROM PU
 -- <<<
 
 -- >>> db/procedures/internal/journal_dependents.sql
--- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along. A row that
--- several keys reach has an entry for each, with the same place and time, so that it comes back with the last of what it points at.
+-- A row that is removed takes others along, of whatever table points at it: they are journaled first, and those that they take along.
+-- A row that several keys reach has an entry for each, with the same place and time, so that it comes back with the last of what it points at.
 CREATE OR REPLACE FUNCTION oeventdb_internal.journal_dependents(
     relation regclass,
     causes bigint[],
