@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -30,15 +31,17 @@ if TYPE_CHECKING:
 
 LEGACY = "0001.legacy-tables"
 SEARCHING = (
-    "tests/celery/",
-    "tests/cli/test_demo.py",
-    "tests/docs/test_tutorial.py",
-    "tests/examples/test_start.py",
-    "tests/search/",
-    "tests/servers/test_docker.py",
-    "tests/servers/test_found_elasticsearch.py",
+    ("tests/search/",),
+    (
+        "tests/celery/",
+        "tests/cli/test_demo.py",
+        "tests/docs/test_tutorial.py",
+        "tests/examples/test_start.py",
+        "tests/servers/test_docker.py",
+        "tests/servers/test_found_elasticsearch.py",
+    ),
 )
-"""The tests that need Elasticsearch."""
+"""The tests that need Elasticsearch, in groups that have one each."""
 
 
 def _say(request: pytest.FixtureRequest, description: str) -> None:
@@ -52,10 +55,13 @@ def _say(request: pytest.FixtureRequest, description: str) -> None:
 
 
 class _Scheduling(LoadFileScheduling):
-    """Keeps the tests of a file in one worker, and all that need Elasticsearch: it is started once then."""
+    """Keeps the tests of a file in one worker, and those of a group that need Elasticsearch: it is started once for them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "elasticsearch" if nodeid.startswith(SEARCHING) else super()._split_scope(nodeid)
+        for group in SEARCHING:
+            if nodeid.startswith(group):
+                return group[0]
+        return super()._split_scope(nodeid)
 
 
 def pytest_configure() -> None:
@@ -69,7 +75,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     astray = {
         item.nodeid.partition("::")[0]
         for item in items
-        if "search_server" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(SEARCHING)
+        if "search_server" in getattr(item, "fixturenames", ())
+        and not item.nodeid.startswith(tuple(itertools.chain(*SEARCHING)))
     }
     if astray:
         raise pytest.UsageError(f"add to SEARCHING in tests/conftest.py: {', '.join(sorted(astray))}")

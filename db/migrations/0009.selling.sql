@@ -1251,14 +1251,20 @@ BEGIN
     END IF;
 
     IF v_order.status = 'expired' THEN
-        -- the holders of an order that expired may have been deleted since: whoever pays gets every seat, or is refused
+        -- the holders of an order that expired may have been deleted since: whoever pays gets as many seats as were sold, or is refused
         INSERT INTO public.ticket_holders (order_id, ticket_id, firstname, lastname, email, is_checked_in)
         SELECT v_order.id, l.ticket_id, '', '', v_order.email, false
         FROM public.orders_tickets AS l
         CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity - (
             SELECT pg_catalog.count(*) FROM public.ticket_holders AS h WHERE h.order_id = v_order.id AND h.ticket_id = l.ticket_id
         ))
-        WHERE l.order_id = v_order.id AND l.price IS NOT NULL;
+        WHERE l.order_id = v_order.id AND l.price IS NOT NULL
+        ORDER BY l.ticket_id
+        -- not for seats that were given another ticket
+        LIMIT GREATEST(
+            (SELECT pg_catalog.sum(l.quantity) FROM public.orders_tickets AS l WHERE l.order_id = v_order.id AND l.price IS NOT NULL)
+            - (SELECT pg_catalog.count(*) FROM public.ticket_holders AS h WHERE h.order_id = v_order.id), 0
+        );
     END IF;
 
     BEGIN

@@ -41,7 +41,8 @@ def test_more_words_than_elasticsearch_takes_are_a_usage_error() -> None:
     result = run(main, "search", "word " * 51, *NOWHERE)
     assert result.exit_code == 2
     assert one_line(result).startswith("usage: Invalid value for 'QUERY': more than 50 words")
-    assert run(main, "search", "word " * 50, *NOWHERE).exit_code == 5
+    result = run(main, "search", "word " * 50, "--within", "0m", *NOWHERE)
+    assert one_line(result).startswith("usage: Invalid value for '--within'")
 
 
 def test_how_a_day_is_written_is_in_the_help() -> None:

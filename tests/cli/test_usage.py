@@ -213,12 +213,11 @@ def test_an_api_key_that_cannot_be_sent_is_one_line_without_it(key: str) -> None
     assert "s3cr" not in result.output
 
 
-@pytest.mark.parametrize("key", ["s3cret\n", "s3cret\r\n", " s3cret"])
-def test_white_space_around_an_api_key_is_none_of_it(key: str) -> None:
+def test_white_space_around_an_api_key_is_none_of_it() -> None:
     result = run(
         main,
         *("search", "x", "--elasticsearch-url", "http://127.0.0.1:1"),
-        OEVENTDB_ELASTICSEARCH_API_KEY=key,
+        OEVENTDB_ELASTICSEARCH_API_KEY=" s3cret\r\n",
     )
     assert "no answer from" in one_line(result)
 

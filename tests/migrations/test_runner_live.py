@@ -180,12 +180,12 @@ def test_who_is_in_the_way_is_said_once_before_it_is_given_up(
     held: str,
     reason: str,
 ) -> None:
-    monkeypatch.setattr("oeventdb.schema.worker.SAY_AFTER", 1.0)
+    monkeypatch.setattr("oeventdb.schema.worker.SAY_AFTER", 0.3)
     toys.add_tables("apples")
     toys.migrate()
     toys.add("0002.step", migration)
     with holding(toys, held), pytest.raises(MigrationFailed):
-        toys.migrate(patience=5)
+        toys.migrate(patience=2)
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert re.fullmatch(f"0002.step.*: {reason}; in the way: pid .*the test's client.*, trying on", said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
@@ -23,6 +24,13 @@ def elastic(elasticsearch: str) -> Iterator[Elastic]:
     elastic = Elastic(elasticsearch, f"test{uuid.uuid4().hex[:12]}")
     yield elastic
     elastic.clear()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have verify hardly wait for workers: none runs beside it, but in the tests that have pauses of their own."""
+    # not by its name, which is that of the function in oeventdb.search
+    monkeypatch.setattr(sys.modules["oeventdb.search.verify"], "_PAUSES", (0.1, 0.1))
 
 
 @pytest.fixture

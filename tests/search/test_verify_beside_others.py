@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from oeventdb import search
 from tests import samples
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from tests.search.elastic import Elastic
 
 WRITERS = 4
+
+
+@pytest.fixture
+def short_pauses() -> None:
+    """Leave verify its pauses: workers and writers run beside it here."""
 
 
 @contextmanager

@@ -43,12 +43,13 @@ class Holder:
 
 @dataclass(eq=False)
 class Order:
-    """An order; the seats are those that used each code when it was placed."""
+    """An order; the seats are those that used each code when it was placed, the lines how many of which ticket were sold."""
 
     id: int
     identifier: str
     status: str | None
     amount: Decimal
+    lines: dict[int, int]
     discount_seats: int = 0
     access_seats: int = 0
     overdue: int | None = None
@@ -120,12 +121,16 @@ class Model:
             total += quantity * (self.tickets[ticket].price * (100 - percent) / 100)
         return total
 
-    def reviving(self, order: Order) -> set[str]:
-        """The errors that a dead order may meet that comes to life."""
-        wanted: dict[int, int] = {}
-        for holder in self.holders:
-            if holder.order is order:
-                wanted[holder.ticket] = wanted.get(holder.ticket, 0) + 1
+    def missing(self, order: Order) -> list[int]:
+        """The tickets of the seats that were sold and have no holder any more."""
+        there = [holder.ticket for holder in self.holders if holder.order is order]
+        gone = [t for t, sold in sorted(order.lines.items()) for _ in range(sold - there.count(t))]
+        return gone[: max(sum(order.lines.values()) - len(there), 0)]
+
+    def reviving(self, order: Order, *new: int) -> set[str]:
+        """The errors that a dead order may meet that comes to life, with new holders of these tickets."""
+        tickets = [*new, *(holder.ticket for holder in self.holders if holder.order is order)]
+        wanted = {ticket: tickets.count(ticket) for ticket in tickets}
         refusals = {"OE101" for ticket, seats in wanted.items() if seats > self.free(ticket)}
         refusals |= {"OE203"} if self._short(self.discount, order.discount_seats) else set()
         refusals |= {"OE107"} if self._short(self.access, order.access_seats) else set()

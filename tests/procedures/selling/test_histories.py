@@ -167,6 +167,7 @@ class Histories(RuleBasedStateMachine):
             placed.identifier,
             placed.status,
             placed.amount,
+            wanted,
             self.model.seats(self.model.discount, wanted) if discount else 0,
             self.model.seats(self.model.access, wanted) if access else 0,
         )
@@ -181,13 +182,20 @@ class Histories(RuleBasedStateMachine):
     @precondition(has_orders)
     @rule(pick=PICK)
     def complete(self, pick: int) -> None:
-        """A payment."""
+        """A payment; one that is late brings back whoever was removed."""
         order = self.order(pick)
+        missing = self.model.missing(order) if order.status == "expired" else []
         refusals = {"OE301"} if order.status in ("completed", "cancelled", "deleted") else set()
-        if order.status == "expired" and self.model.reviving(order):
+        if order.status == "expired" and self.model.reviving(order, *missing):
             refusals = {"OE302"}
         if self.attempt(refusals, lambda: self.shop.client.complete_order(order_identifier=order.identifier)):
             order.status = "completed"
+            known = [holder.id for holder in self.model.holders]
+            people = self.connection.execute(
+                "SELECT id, ticket_id FROM ticket_holders WHERE order_id = %s AND id <> ALL (%s)",
+                [order.id, known],
+            )
+            self.model.holders += [Holder(row[0], row[1], order) for row in people]
 
     @precondition(has_orders)
     @rule(pick=PICK)
