@@ -43,6 +43,8 @@ SEARCHING = (
 )
 """The tests that need Elasticsearch, in groups that have one each."""
 
+_SEARCHING = tuple(itertools.chain(*SEARCHING))
+
 
 def _say(request: pytest.FixtureRequest, description: str) -> None:
     """Print which server was chosen, past the capturing of output."""
@@ -71,12 +73,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that would start a second Elasticsearch, in another worker."""
+    """Begin with the groups that take longest; refuse a test that would start one more Elasticsearch, in another worker."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_SEARCHING))
     astray = {
         item.nodeid.partition("::")[0]
         for item in items
-        if "search_server" in getattr(item, "fixturenames", ())
-        and not item.nodeid.startswith(tuple(itertools.chain(*SEARCHING)))
+        if "search_server" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(_SEARCHING)
     }
     if astray:
         raise pytest.UsageError(f"add to SEARCHING in tests/conftest.py: {', '.join(sorted(astray))}")
