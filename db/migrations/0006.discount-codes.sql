@@ -945,30 +945,28 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_order_ids bigint[];
-    v_more_ids bigint[];
 BEGIN
     PERFORM oeventdb_internal.require_discount_code(delete_discount_code.discount_code_id);
     LOOP
         -- the orders, which forget the code, before the code, as who gives uses back locks them: the other way round the two could
         -- wait for each other
         BEGIN
-            SELECT pg_catalog.array_agg(s.id) INTO v_order_ids FROM (
+            v_order_ids := ARRAY(
                 SELECT o.id FROM public.orders AS o
                 WHERE o.discount_code_id = delete_discount_code.discount_code_id
                 ORDER BY o.id FOR UPDATE
-            ) AS s;
+            );
             -- before detaching: no ticket may be attached in between, the cascade would take it
             PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
             -- no more can come now; one that came while the code was waited for is locked if nobody else has, or all this is done again
-            SELECT pg_catalog.array_agg(s.id) INTO v_more_ids FROM (
+            v_order_ids := v_order_ids || ARRAY(
                 SELECT o.id FROM public.orders AS o
-                WHERE o.discount_code_id = delete_discount_code.discount_code_id AND o.id <> ALL (COALESCE(v_order_ids, '{}'))
+                WHERE o.discount_code_id = delete_discount_code.discount_code_id AND o.id <> ALL (v_order_ids)
                 FOR UPDATE SKIP LOCKED
-            ) AS s;
+            );
             EXIT WHEN NOT EXISTS (
                 SELECT FROM public.orders AS o
-                WHERE o.discount_code_id = delete_discount_code.discount_code_id
-                    AND o.id <> ALL (pg_catalog.array_cat(v_order_ids, v_more_ids))
+                WHERE o.discount_code_id = delete_discount_code.discount_code_id AND o.id <> ALL (v_order_ids)
             );
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
