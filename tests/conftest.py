@@ -6,10 +6,8 @@ import itertools
 import os
 import signal
 import socket
-import tempfile
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -20,6 +18,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from oeventdb.errors import OperationError
+from oeventdb.servers import unprivileged
 from oeventdb.servers.local_postgres import LocalPostgres
 from oeventdb.servers.postgres import Postgres, find_postgres
 from tests.roles import Roles
@@ -300,7 +299,7 @@ def own_server(postgres: Postgres) -> Iterator[Callable[..., LocalPostgres]]:
     started: list[LocalPostgres] = []
 
     def start(**settings: str) -> LocalPostgres:
-        home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+        home = unprivileged.scratch_directory("oeventdb-pg-", in_memory=True)
         server = LocalPostgres(bindir, home, settings={"fsync": "off", **settings})
         started.append(server)
         server.start()

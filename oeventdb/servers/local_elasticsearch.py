@@ -47,7 +47,7 @@ class LocalElasticsearch:
         settings: Mapping[str, str] | None = None,
         heap: str = "512m",
     ) -> None:
-        self.home = unprivileged.scratch_directory("oeventdb-es-")
+        self.home = unprivileged.scratch_directory("oeventdb-es-", in_memory=True)
         self.log = self.home.with_name(f"{self.home.name}.log")
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"

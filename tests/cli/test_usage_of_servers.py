@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from oeventdb.cli import main
+from oeventdb.servers import unprivileged
 from oeventdb.servers.local_postgres import LocalPostgres
 from tests.cli.running import commands, one_line, run
 
@@ -45,7 +44,7 @@ def guarded(postgres: Postgres) -> Iterator[str]:
     """Return the DSN of a server that asks for a password, without one."""
     if postgres.local is None:
         pytest.skip("needs a server of our own")
-    home = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+    home = unprivileged.scratch_directory("oeventdb-", in_memory=True)
     home.chmod(0o755)
     server = LocalPostgres(postgres.local.bindir, home / "server")
     server.start()

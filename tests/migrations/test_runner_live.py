@@ -106,7 +106,7 @@ def test_a_killed_upgrader_leaves_neither_lock_nor_work_behind(toys: Toys) -> No
     process.communicate()
     toys.add("0002.slow", "CREATE TABLE public.boxes (id int);\n")
     assert toys.migrate(patience=20) == ["0002.slow"]
-    assert toys.query(worker) == []
+    wait_for(toys, f"SELECT 1 WHERE NOT EXISTS ({worker})")
 
 
 def test_an_upgrader_that_lost_its_lock_stops(toys: Toys) -> None:

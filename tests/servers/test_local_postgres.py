@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from oeventdb.cli import main
 from oeventdb.errors import DatabaseUnreachable
 from oeventdb.servers import postgres as servers
+from oeventdb.servers import unprivileged
 from oeventdb.servers.local_postgres import LocalPostgres
 from tests.cli.running import one_line, run
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def home() -> Iterator[Path]:
     """Return a directory that a server running as another user can reach, unlike tmp_path."""
-    path = Path(tempfile.mkdtemp(prefix="oeventdb-", dir="/tmp"))
+    path = unprivileged.scratch_directory("oeventdb-", in_memory=True)
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
