@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         with ExitStack() as stack:
             redis = stack.enter_context(_redis())
             server, port = stack.enter_context(_postgres(programs))
-            found = stack.enter_context(find_elasticsearch(options.elasticsearch_url))
+            found = stack.enter_context(find_elasticsearch(options.elasticsearch_url, on_disk=True))
             print(found.description)
             elastic = Elastic(found.url)
             stack.callback(elastic.client.indices.delete, index=_INDEX, ignore_unavailable=True)

@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser("reindex", __doc__, events=270_000, rounds=3).parse_args(arguments)
     with ExitStack() as stack:
         server = stack.enter_context(find_postgres(options.dsn))
-        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url))
+        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url, on_disk=True))
         print(f"{server.description}, {found.description}")
         elastic = Elastic(found.url)
         stack.callback(elastic.clear)

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser("sync", __doc__, events=20_000, rounds=7).parse_args(arguments)
     with ExitStack() as stack:
         server = stack.enter_context(_scratch.server(options.dsn))
-        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url))
+        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url, on_disk=True))
         print(found.description)
         elastic = Elastic(found.url)
         stack.callback(elastic.clear)

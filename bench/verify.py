@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser("verify", __doc__, events=270_000, rounds=3).parse_args(arguments)
     with ExitStack() as stack:
         server = stack.enter_context(_scratch.server(options.dsn))
-        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url))
+        found = stack.enter_context(find_elasticsearch(options.elasticsearch_url, on_disk=True))
         print(found.description)
         elastic = Elastic(found.url)
         stack.callback(elastic.clear)

@@ -40,11 +40,14 @@ class Search:
 
 
 @contextmanager
-def find_elasticsearch(url: str | None = None, *, api_key: str | None = None) -> Iterator[Search]:
+def find_elasticsearch(
+    url: str | None = None, *, api_key: str | None = None, on_disk: bool = False
+) -> Iterator[Search]:
     """Yield an Elasticsearch for the duration of the block.
 
     The order: `url`; a Docker engine; the server from Maven, unpacked in the user's cache. What
-    we started is gone afterwards with its data. Raises SearchUnavailable when there is none.
+    we started is gone afterwards with its data, which is in memory where there is room, unless
+    `on_disk`. Raises SearchUnavailable when there is none.
     """
     if url:
         version = wait_until_ready(url, api_key=api_key, seconds=0)
@@ -54,14 +57,14 @@ def find_elasticsearch(url: str | None = None, *, api_key: str | None = None) ->
             version = wait_until_ready(address)
             yield Search(address, f"Elasticsearch {version} in Docker")
     else:
-        with _local() as started:
+        with _local(on_disk=on_disk) as started:
             yield Search(started.url, f"Elasticsearch {VERSION} from Maven", started)
 
 
 @contextmanager
-def _local() -> Iterator[LocalElasticsearch]:
+def _local(*, on_disk: bool) -> Iterator[LocalElasticsearch]:
     """Start the server from Maven, and remove all trace of it afterwards."""
-    server = LocalElasticsearch(*programs())
+    server = LocalElasticsearch(*programs(), on_disk=on_disk)
     try:
         server.start()
         yield server

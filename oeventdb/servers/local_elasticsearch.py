@@ -34,8 +34,9 @@ _ALONE = {"discovery.type": "single-node", "transport.port": "0"}
 class LocalElasticsearch:
     """A node run by the programs in `installation`, with everything it writes in a directory.
 
-    It keeps its port and its data until destroy(). Every failure to start is a
-    SearchUnavailable that names the log. `settings` make it a member of a cluster.
+    The directory is in memory where there is room, unless `on_disk`. It keeps its port and its
+    data until destroy(). Every failure to start is a SearchUnavailable that names the log.
+    `settings` make it a member of a cluster.
     ES_JAVA_OPTS in the environment take the place of `heap` and of the quick start.
     """
 
@@ -46,8 +47,9 @@ class LocalElasticsearch:
         *,
         settings: Mapping[str, str] | None = None,
         heap: str = "512m",
+        on_disk: bool = False,
     ) -> None:
-        self.home = unprivileged.scratch_directory("oeventdb-es-", in_memory=True)
+        self.home = unprivileged.scratch_directory("oeventdb-es-", in_memory=not on_disk)
         self.log = self.home.with_name(f"{self.home.name}.log")
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
