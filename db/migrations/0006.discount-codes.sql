@@ -829,9 +829,12 @@ BEGIN
 
     -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
     UPDATE public.discount_codes AS c SET is_active = c.is_active
-    WHERE c.id = replace_discount_code_tickets.discount_code_id
+    WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
     RETURNING c.* INTO v_code;
-    IF v_code.used_for <> 'ticket' THEN
+    IF NOT FOUND THEN
+        -- deleted while it was waited for
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', replace_discount_code_tickets.discount_code_id);
+    ELSIF v_code.used_for <> 'ticket' THEN
         PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
     END IF;
     PERFORM oeventdb_internal.attach_discount_code(
@@ -981,8 +984,12 @@ BEGIN
     WHERE t.discount_code_id = delete_discount_code.discount_code_id;
 
     RETURN QUERY
-    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
+    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id AND c.deleted_at IS NULL
     RETURNING (oeventdb_internal.discount_code_row(c.*)).*;
+    IF NOT FOUND THEN
+        -- deleted while it was waited for
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', delete_discount_code.discount_code_id);
+    END IF;
 END
 $function$;
 

@@ -46,8 +46,12 @@ BEGIN
     WHERE t.discount_code_id = delete_discount_code.discount_code_id;
 
     RETURN QUERY
-    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id
+    DELETE FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id AND c.deleted_at IS NULL
     RETURNING (oeventdb_internal.discount_code_row(c.*)).*;
+    IF NOT FOUND THEN
+        -- deleted while it was waited for
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', delete_discount_code.discount_code_id);
+    END IF;
 END
 $function$;
 

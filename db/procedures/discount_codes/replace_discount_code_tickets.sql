@@ -16,9 +16,12 @@ BEGIN
 
     -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
     UPDATE public.discount_codes AS c SET is_active = c.is_active
-    WHERE c.id = replace_discount_code_tickets.discount_code_id
+    WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
     RETURNING c.* INTO v_code;
-    IF v_code.used_for <> 'ticket' THEN
+    IF NOT FOUND THEN
+        -- deleted while it was waited for
+        PERFORM oeventdb_internal.refuse_unknown('discount_code', replace_discount_code_tickets.discount_code_id);
+    ELSIF v_code.used_for <> 'ticket' THEN
         PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
     END IF;
     PERFORM oeventdb_internal.attach_discount_code(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from oeventdb import CapacityBelowHeld, Client, InvalidArgument, NotFound
@@ -11,12 +13,11 @@ from tests import samples
 from tests.procedures.sessions import Session, Stage, outcome
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tests.procedures.conftest import Refusal
 
 ATTACH = "UPDATE tickets SET discount_code_id = %s WHERE id = %s"
 DELETE = "SELECT id FROM oeventdb.delete_discount_code(%s)"
+REPLACE = "SELECT id FROM oeventdb.replace_discount_code_tickets(%s, %s)"
 
 
 def exists(connection: psycopg.Connection, table: str, row: int) -> bool:
@@ -94,3 +95,31 @@ def test_a_ticket_attached_meanwhile_is_not_lost(
     ended = outcome(running)
     assert ended == ("OE404" if delete_first and first_ends == "COMMIT" else "done")
     assert exists(setup.connection, "tickets", ticket)
+
+
+@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize(
+    "deletes",
+    [DELETE, "UPDATE discount_codes SET deleted_at = now() WHERE id = %s"],
+    ids=["function", "raw"],
+)
+@pytest.mark.parametrize("second_does", ["delete", "replace", "empty"])
+def test_a_code_that_is_deleted_while_it_is_waited_for_is_told(
+    stage: Stage, setup: Session, second_does: str, deletes: str, first_ends: str
+) -> None:
+    event = samples.event(setup.connection)
+    code = samples.discount_code(setup.connection, event)
+    ticket = samples.ticket(setup.connection, event, discount_code_id=code)
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run(deletes, [code])
+    tickets = [ticket] if second_does == "replace" else []
+    running = second.start(*((DELETE, [code]) if second_does == "delete" else (REPLACE, [code, tickets])))
+    stage.blocked(second, running, by=first)
+    first.run(first_ends)
+    ended = outcome(running)
+    assert ended == ("OE404" if first_ends == "COMMIT" else "done")
+    if ended == "OE404":
+        error = running.exception()
+        assert isinstance(error, psycopg.Error)
+        assert json.loads(error.diag.message_detail or "") == {"resource": "discount_code", "id": code}
