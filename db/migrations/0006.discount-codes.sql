@@ -898,15 +898,18 @@ BEGIN
     EXCEPTION
         WHEN numeric_value_out_of_range THEN
             PERFORM oeventdb_internal.refuse_definition('value');
-        WHEN unique_violation OR program_limit_exceeded THEN
-            -- the text of another code, or longer than an index can hold
+        WHEN program_limit_exceeded THEN
+            -- longer than an index can hold
             PERFORM oeventdb_internal.refuse_definition('code');
-        WHEN check_violation THEN
+        WHEN unique_violation THEN
             GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-            IF v_constraint = 'discount_codes_pkey' THEN
+            IF v_constraint <> 'discount_codes_event_code' THEN
                 -- a sequence that lags behind its table is nobody's definition
                 RAISE;
             END IF;
+            PERFORM oeventdb_internal.refuse_definition('code');
+        WHEN check_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
             PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint, 'discount_codes_', ''));
     END;
 

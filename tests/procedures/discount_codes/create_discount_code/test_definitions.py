@@ -204,6 +204,19 @@ def test_a_live_code_is_the_only_one_of_its_event_whatever_its_case(
         rules.execute("UPDATE discount_codes SET deleted_at = NULL WHERE event_id = %s", [event])
 
 
+def test_a_sequence_that_lags_behind_is_no_fault_of_the_code(rules: psycopg.Connection) -> None:
+    event = samples.event(rules)
+    last = samples.discount_code(rules, event)
+    rules.execute(
+        "INSERT INTO discount_codes (id, event_id, code, type, value, used_for) OVERRIDING SYSTEM VALUE"
+        " VALUES (%s, %s, 'Copied', 'percent', 10, 'ticket')",
+        [last + 1, event],
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation, match="discount_codes_pkey"), rules.transaction():
+        create(rules, event, {})
+    assert create(rules, event, {}).id == last + 2
+
+
 @pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("statement", [CREATE, RAW], ids=["function", "raw"])
