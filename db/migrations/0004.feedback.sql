@@ -279,6 +279,9 @@ DECLARE
     v_rating numeric := oeventdb_internal.half_stars(submit_feedback.rating);
     v_feedback oeventdb.feedback;
 BEGIN
+    -- they stay until the feedback is written: a foreign key would say less of one that is being deleted
+    PERFORM FROM public.events AS e WHERE e.id = submit_feedback.event_id FOR KEY SHARE;
+    PERFORM FROM public.users AS u WHERE u.id = submit_feedback.user_id FOR KEY SHARE;
     PERFORM oeventdb_internal.require_event(submit_feedback.event_id);
     PERFORM oeventdb_internal.require_user(submit_feedback.user_id);
     IF v_rating IS NULL THEN

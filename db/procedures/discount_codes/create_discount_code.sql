@@ -54,6 +54,10 @@ BEGIN
                 RAISE;
             END IF;
             PERFORM oeventdb_internal.refuse_definition('code');
+        WHEN foreign_key_violation THEN
+            -- deleted while it was waited for
+            PERFORM oeventdb_internal.require_event(create_discount_code.event_id);
+            RAISE;
         WHEN check_violation THEN
             GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
             PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint, 'discount_codes_', ''));

@@ -239,6 +239,20 @@ def test_of_two_that_read_the_same_at_once_one_is_created(
     assert setup.value("SELECT count(*) FROM discount_codes WHERE event_id = %s", [event]) == 1
 
 
+@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+def test_an_event_that_is_being_deleted_is_waited_for_and_told(
+    stage: Stage, setup: Session, first_ends: str
+) -> None:
+    event = samples.event(setup.connection)
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run("DELETE FROM events WHERE id = %s", [event])
+    running = second.start(CREATE, [event, "Early"])
+    stage.blocked(second, running, by=first)
+    first.run(first_ends)
+    assert outcome(running) == ("OE404" if first_ends == "COMMIT" else "done")
+
+
 def test_a_code_may_begin_at_any_time_that_is_before_its_end(rules: psycopg.Connection) -> None:
     soon = samples.NOW + timedelta(microseconds=1)
     made = create(rules, samples.event(rules), {"valid_from": samples.NOW, "valid_till": soon})

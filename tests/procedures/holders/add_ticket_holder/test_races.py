@@ -66,6 +66,21 @@ def test_the_second_buyer_of_the_last_admission_waits_for_the_first(
     assert setup.value("SELECT count(*) FROM ticket_holders WHERE ticket_id = %s", [ticket]) == 1
 
 
+@endings
+@pytest.mark.parametrize("door", [RAW, FUNCTION], ids=["raw", "function"])
+def test_a_ticket_that_is_being_deleted_is_waited_for_and_told(
+    stage: Stage, setup: Session, event: int, first_ends: str, door: str
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=1, max_order=1)
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run("DELETE FROM tickets WHERE id = %s", [ticket])
+    running = second.start(door, [ticket])
+    stage.blocked(second, running, by=first)
+    first.run(first_ends)
+    assert outcome(running) == ("OE404" if first_ends == "COMMIT" else "done")
+
+
 GIVING_BACK = {
     "removed": "DELETE FROM ticket_holders WHERE ticket_id = %(ticket)s",
     "moved": "UPDATE ticket_holders SET ticket_id = %(other)s WHERE ticket_id = %(ticket)s",

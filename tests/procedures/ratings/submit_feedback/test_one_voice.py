@@ -184,6 +184,24 @@ def test_of_two_at_once_one_stays(
     assert stars == [(Decimal(2 if ended == "done" else 1),)]
 
 
+@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("said_before", [False, True])
+@pytest.mark.parametrize("table", ["events", "users"])
+def test_an_event_or_user_that_is_being_deleted_is_waited_for_and_told(
+    stage: Stage, setup: Session, table: str, said_before: bool, first_ends: str
+) -> None:
+    event, user = samples.event(setup.connection), samples.user(setup.connection)
+    if said_before:
+        setup.run(SUBMIT, [event, user, "1"])
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run(f"DELETE FROM {table} WHERE id = %s", [event if table == "events" else user])
+    running = second.start(SUBMIT, [event, user, "2"])
+    stage.blocked(second, running, by=first)
+    first.run(first_ends)
+    assert outcome(running) == ("OE404" if first_ends == "COMMIT" else "done")
+
+
 def test_many_at_once_leave_one_each_and_the_right_average(stage: Stage, setup: Session) -> None:
     event = samples.event(setup.connection)
     users = [samples.user(setup.connection) for _ in range(8)]
