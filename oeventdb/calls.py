@@ -94,8 +94,10 @@ def jsonb(name: str, value: Any) -> Any:
 
 
 def array(value: Any) -> Any:
-    """An array parameter of any sequence; None and DEFAULT stay what they are."""
-    return value if value is None or value is DEFAULT else list(value)
+    """An array parameter of any sequence; None, DEFAULT and text, which is no list of its characters, stay what they are."""
+    if value is None or value is DEFAULT or isinstance(value, (str, bytes, bytearray)):
+        return value
+    return list(value)
 
 
 def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = False) -> NoReturn:
@@ -127,9 +129,9 @@ def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _require_whole(name: str, value: Any, limit: int) -> None:
-    """Refuse what is no number of a whole number's type; a cast would round a fraction to another row's id."""
-    if isinstance(value, (float, Decimal)):
-        raise _invalid(name, f"{value} is no int")
+    """Refuse what is no number of a whole number's type; a cast would make another row's id of a fraction or bytes."""
+    if isinstance(value, (float, Decimal, bytes, bytearray, memoryview)):
+        raise _invalid(name, f"{value!r} is no int")
     if isinstance(value, int) and not -limit <= value < limit:
         raise _invalid(name, f"{value} is out of range")
 
