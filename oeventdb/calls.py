@@ -24,6 +24,8 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
 CALL_ERRORS: Final = (psycopg.Error, UnicodeEncodeError)
 """What a call can raise: psycopg's errors, and text that is no Unicode."""
 
+_NO_SUCH_VALUE: Final = (psycopg.DataError, psycopg.errors.CannotCoerce, UnicodeEncodeError)
+
 _LIMITS: Final = {"integer": 2**31, "bigint": 2**63}
 
 
@@ -104,21 +106,21 @@ def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = Fals
     """Raise the domain error for what went wrong in a call, or the error itself if it is none.
 
     Values that PostgreSQL cannot take for the argument's type at all (a date that is none, text
-    with a NUL character) are invalid arguments like those a function refuses. Where the call
-    ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
+    with a NUL character, True for an id) are invalid arguments like those a function refuses. Where
+    the call ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
     """
     error = translate(exc)
     if error is exc:
-        if is_done or not isinstance(exc, (psycopg.DataError, UnicodeEncodeError)):
+        if is_done or not isinstance(exc, _NO_SUCH_VALUE):
             raise exc
-        primary = exc.diag.message_primary if isinstance(exc, psycopg.DataError) else None
+        primary = exc.diag.message_primary if isinstance(exc, psycopg.Error) else None
         error = _invalid(_at_fault(exc, arguments), primary or str(exc))
     raise error from exc
 
 
 def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
     """The argument whose value could not be sent or read, where that is known."""
-    if isinstance(exc, psycopg.DataError) and exc.sqlstate:
+    if isinstance(exc, psycopg.Error) and exc.sqlstate:
         # PostgreSQL says "parameter $1"; parameters are numbered as the arguments stand in the statement
         numbers = re.findall(r"\$(\d+)", exc.diag.context or "")
         return dict(enumerate(arguments, 1)).get(int(numbers[0])) if len(numbers) == 1 else None
@@ -138,7 +140,8 @@ def _require_whole(name: str, value: Any, limit: int) -> None:
 
 def _invalid(argument: str | None, reason: str) -> InvalidArgument:
     named = {"argument": argument} if argument else {}
-    return InvalidArgument(reason, detail=named | {"reason": reason})
+    hint = f"Correct {argument or 'the arguments'} and call again; nothing was written."
+    return InvalidArgument(reason, detail=named | {"reason": reason}, hint=hint)
 
 
 def _row_maker(row: type[R]) -> Callable[[Sequence[Any]], R]:

@@ -162,6 +162,20 @@ def test_a_value_that_is_none_of_the_type_is_an_invalid_argument(
         undone.rollback()
     assert caught.value.sqlstate == "OE400"
     assert caught.value.detail == {"argument": "b", "reason": str(caught.value)}
+    assert caught.value.hint == "Correct b and call again; nothing was written."
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"), [("bigint", True), ("timestamptz", 7), ("numeric", datetime.now(UTC))]
+)
+def test_a_value_of_a_type_that_is_cast_to_no_other_is_an_invalid_argument(
+    undone: psycopg.Connection, type_: str, value: Any
+) -> None:
+    _probe(undone, type_)
+    with pytest.raises(oeventdb.InvalidArgument, match="cannot cast type") as caught:
+        _value(undone, Function("probe", object, a=type_), a=value)
+    assert caught.value.detail == {"reason": str(caught.value)}
+    assert caught.value.hint == "Correct the arguments and call again; nothing was written."
 
 
 @pytest.mark.parametrize("time", ["infinity", "0044-03-15 BC", "9999-12-31 23:59 America/Lima"])
