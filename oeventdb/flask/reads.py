@@ -127,7 +127,7 @@ def _one(connection: psycopg.Connection[Any], query: str, **parameters: Any) -> 
         cursor.adapters.register_loader("timestamptz", _Time)
         try:
             cursor.execute(query.encode(), parameters, binary=True)
-        except psycopg.DataError:
+        except (psycopg.DataError, UnicodeEncodeError):
             # text that no text in the database can be, such as one with a NUL character
             return None
         return cursor.fetchone()

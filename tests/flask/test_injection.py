@@ -7,10 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+import flask
 import pytest
+from psycopg_pool import ConnectionPool
 
+import oeventdb.flask
 from oeventdb.flask.routes import ROUTES
-from tests.flask.http import bearer
+from tests.flask.http import KEY, bearer, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,3 +144,21 @@ def test_half_a_surrogate_pair_is_refused_and_can_be_told(api: Api, scene: Scene
     response = api.send("PATCH", path, body, headers)
     assert response.status_code == 404
     assert response.errors[0]["detail"] == "ticket ? does not exist"
+
+
+def test_text_that_the_encoding_of_the_connection_lacks_names_nothing(dsn: str, scene: Scene) -> None:
+    """As in a database in LATIN1, whose connections are in it too unless told otherwise."""
+    app = flask.Flask(__name__)
+    with ConnectionPool(dsn, min_size=1, open=True, kwargs={"client_encoding": "LATIN1"}) as pool:
+        users = oeventdb.flask.bearer_tokens(KEY)
+        app.register_blueprint(oeventdb.flask.blueprint(pool.connection, users=users))
+        with served(app) as api:
+            text = quote("日本")
+            for path in (
+                f"/events/{text}/tickets",
+                f"/events/{text}/feedback/summary",
+                f"/orders/{text}/tickets",
+            ):
+                assert api.get(f"/v1{path}").status_code == 404
+            answer = api.get(f"/v1/access-codes/{scene.access_code}/tickets?code={text}")
+            assert (answer.status_code, answer.document["data"]) == (200, [])
