@@ -19,6 +19,8 @@ DROP TRIGGER ticket_removed ON public.tickets;
 
 DROP TRIGGER tickets_truncated ON public.tickets;
 
+DROP TRIGGER ticket_without_event ON public.tickets;
+
 DROP TRIGGER order_liveness ON public.orders;
 
 ALTER TABLE public.ticket_holders

@@ -963,7 +963,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.resize_ticket(bigint, bigint, integer, 
 -- <<<
 
 -- >>> db/procedures/holders/ticket_removed.sql
--- The free admissions of a ticket go with it; held ones keep it from being deleted.
+-- The free admissions of a ticket go with it, or with its event; held ones keep it from being deleted and in its event.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_removed() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -976,17 +976,20 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         TRUNCATE oeventdb_internal.free_admissions, oeventdb_internal.admission_ranges;
         RETURN NULL;
+    ELSIF TG_OP = 'UPDATE' THEN
+        -- of a deleted ticket its foreign key has deleted them
+        DELETE FROM oeventdb_internal.admissions AS a WHERE a.ticket_id = OLD.id AND a.event_id = OLD.event_id;
     END IF;
     -- what others have given back since the snapshot of this transaction it could not see: it must fail
     PERFORM FROM public.ticket_holders AS h WHERE h.ticket_id = OLD.id AND h.admission_no IS NOT NULL FOR KEY SHARE;
     DELETE FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id;
     DELETE FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id;
-    RETURN NULL;
+    RETURN NEW;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.ticket_removed() IS
-'Trigger of public.tickets, after a ticket is deleted or all are truncated.
+'Trigger of public.tickets, after a ticket is deleted or all are truncated, and before one is left without an event.
 Not a foreign key of those tables: it would be checked for each admission that is opened.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.ticket_removed() FROM PUBLIC;
@@ -2069,6 +2072,10 @@ BEGIN
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();
                     CREATE OR REPLACE TRIGGER tickets_truncated AFTER TRUNCATE ON public.tickets
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_removed();
+                    -- before: the foreign key below would have the admissions follow to no event
+                    CREATE OR REPLACE TRIGGER ticket_without_event BEFORE UPDATE OF event_id ON public.tickets
+                        FOR EACH ROW WHEN (OLD.event_id IS NOT NULL AND NEW.event_id IS NULL)
+                        EXECUTE FUNCTION oeventdb_internal.ticket_removed();
                     CREATE OR REPLACE TRIGGER order_liveness AFTER UPDATE ON public.orders FOR EACH ROW
                         -- spelled out: a condition is evaluated as the writer, who may call no function of ours
                         WHEN (

@@ -135,6 +135,61 @@ def test_a_ticket_with_holders_of_dead_orders_cannot_go_to_another_event(
     assert invariants.broken(rules) == []
 
 
+@pytest.mark.parametrize("quantity", [0, 3, 5000, None])
+def test_a_ticket_without_holders_may_lose_its_event_and_get_one_again(
+    rules: psycopg.Connection, refused: Refusal, quantity: int | None
+) -> None:
+    """As an object mapper does with the tickets of an event before it deletes the event."""
+    event = samples.event(rules)
+    ticket = samples.ticket(rules, event, quantity=quantity)
+    if quantity != 0:
+        rules.execute("DELETE FROM ticket_holders WHERE id = %s", [holder(rules, ticket)])
+    rules.execute("UPDATE tickets SET event_id = NULL WHERE id = %s", [ticket])
+    with refused(rules, WrongEvent, resource="ticket", id=ticket):
+        holder(rules, ticket)
+    rules.execute("DELETE FROM events WHERE id = %s", [event])
+    rules.execute("UPDATE tickets SET event_id = %s WHERE id = %s", [samples.event(rules), ticket])
+    if quantity == 0:
+        with refused(rules, SoldOut):
+            holder(rules, ticket)
+    else:
+        holder(rules, ticket)
+    assert invariants.broken(rules) == []
+
+
+@pytest.mark.parametrize("status", ["completed", "expired"])
+def test_a_ticket_with_holders_cannot_lose_its_event(
+    rules: psycopg.Connection, refused: Refusal, status: str
+) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=3)
+    holder(rules, ticket, order_id=samples.insert(rules, "orders", identifier="an order", status=status))
+    with refused(rules, SoldOut) as caught:
+        rules.execute("UPDATE tickets SET event_id = NULL WHERE id = %s", [ticket])
+    assert caught.value.constraint == "ticket_holders_admission"
+    assert invariants.broken(rules) == []
+
+
+@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("change", ["INSERT", "DELETE"])
+def test_a_ticket_that_loses_its_event_waits_for_who_writes_its_holders(
+    stage: Stage, setup: Session, change: str, first_ends: str
+) -> None:
+    ticket = samples.ticket(setup.connection, samples.event(setup.connection), quantity=3)
+    guest, office = stage.session(), stage.session()
+    insert = "INSERT INTO ticket_holders (firstname, lastname, ticket_id) VALUES ('A', 'B', %s)"
+    if change == "DELETE":
+        setup.run(insert, [ticket])
+    guest.begin()
+    guest.run(insert if change == "INSERT" else "DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
+    updating = office.start("UPDATE tickets SET event_id = NULL WHERE id = %s", [ticket])
+    stage.blocked(office, updating, by=guest)
+    guest.run(first_ends)
+    is_held = (change == "INSERT") == (first_ends == "COMMIT")
+    assert outcome(updating) == ("23503" if is_held else "done")
+    free = "SELECT count(*) FROM oeventdb_internal.free_admissions WHERE ticket_id = %s"
+    assert setup.value(free, [ticket]) == (2 if is_held else 0)
+
+
 def test_a_holder_of_a_dead_order_waits_for_a_ticket_that_goes_to_another_event(
     stage: Stage, setup: Session
 ) -> None:
