@@ -1625,7 +1625,9 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids' FROM oeventdb_internal.ticket_numbers AS n
+    -- ids may be 0 and below
+    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id) - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
+    FROM oeventdb_internal.ticket_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -1697,7 +1699,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n WHERE n.place > n.quantity
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1768,7 +1770,8 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.holder_id), 0), 'ids' FROM oeventdb_internal.holder_numbers AS n
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    FROM oeventdb_internal.holder_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
