@@ -1795,7 +1795,8 @@ BEGIN
                 SELECT
                     h.id, n.event_id AS right_event_id, CASE WHEN n.is_live THEN n.place END AS number,
                     h.event_id IS NULL AS is_missing,
-                    CASE WHEN h.event_id IS NULL THEN pg_catalog.jsonb_build_object('id', h.id, 'event_id', h.event_id)
+                    CASE WHEN h.event_id IS NULL
+                         THEN pg_catalog.jsonb_build_object('id', h.id, 'ticket_id', h.ticket_id, 'event_id', h.event_id)
                          ELSE pg_catalog.to_jsonb(h.*) - 'admission_no' END AS old_row
                 FROM oeventdb_internal.holder_numbers AS n
                 INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
