@@ -112,10 +112,14 @@ def unhindered(connection: psycopg.Connection[Any], *, idle: str = "0") -> None:
     set_locally(connection, _UNHINDERED | limits)
 
 
+def known(settings: dict[str, str], server_version: int) -> dict[str, str]:
+    """Leave transaction_timeout out for a server that has none: it came with PostgreSQL 17."""
+    return {k: v for k, v in settings.items() if k != "transaction_timeout" or server_version >= 170000}
+
+
 def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -> None:
-    """Set what the current transaction runs with; transaction_timeout only where there is one, since PostgreSQL 17."""
-    if connection.info.server_version < 170000:
-        settings = {name: value for name, value in settings.items() if name != "transaction_timeout"}
+    """Set what the current transaction runs with."""
+    settings = known(settings, connection.info.server_version)
     calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
     values = [part for setting in settings.items() for part in setting]
     connection.execute(f"SELECT {calls}".encode(), values)

@@ -251,7 +251,7 @@ WITH restored AS (
     FROM oeventdb_internal.journal AS j, public.tickets AS t
     WHERE j.migration = '0005.ticket-holders' AND j.reason LIKE 'event %' AND j.restored_at IS NULL
         AND j.old_row ? 'event_id'
-        AND h.id::text = j.key AND t.id = h.ticket_id AND h.event_id = t.event_id
+        AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;

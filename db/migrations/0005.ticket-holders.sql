@@ -1632,7 +1632,9 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids' FROM oeventdb_internal.ticket_numbers AS n
+    -- ids may be 0 and below
+    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id) - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
+    FROM oeventdb_internal.ticket_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -1704,7 +1706,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n WHERE n.place > n.quantity
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1775,7 +1777,8 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, COALESCE(pg_catalog.max(n.holder_id), 0), 'ids' FROM oeventdb_internal.holder_numbers AS n
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    FROM oeventdb_internal.holder_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -1799,7 +1802,8 @@ BEGIN
                 SELECT
                     h.id, n.event_id AS right_event_id, CASE WHEN n.is_live THEN n.place END AS number,
                     h.event_id IS NULL AS is_missing,
-                    CASE WHEN h.event_id IS NULL THEN pg_catalog.jsonb_build_object('id', h.id, 'event_id', h.event_id)
+                    CASE WHEN h.event_id IS NULL
+                         THEN pg_catalog.jsonb_build_object('id', h.id, 'ticket_id', h.ticket_id, 'event_id', h.event_id)
                          ELSE pg_catalog.to_jsonb(h.*) - 'admission_no' END AS old_row
                 FROM oeventdb_internal.holder_numbers AS n
                 INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id

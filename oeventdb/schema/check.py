@@ -44,7 +44,7 @@ def check(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     Grants to roles are compared with what `oeventdb grant` recorded, and the owner of our schemas
     needs what our functions do as it. In an adopted database,
     what differs as adopt allowed it is no difference: integer keys, names of the legacy
-    constraints, columns, constraints, indexes and triggers of its own.
+    constraints, defaults, stricter NOT NULL, columns, constraints, indexes and triggers of its own.
     Raises Refused where the database has no ledger.
     """
     entries = ledger.require(connection)
@@ -151,9 +151,10 @@ def _match_renamed(release: Manifest, expected: Things, thing: Thing) -> None:
 
 
 def _loose(release: Manifest, thing: Thing) -> Thing:
-    """Leave out what adopt does not ask for: integer width, lengths, where ids come from, old keys validated."""
+    """Leave out what adopt does not ask for: integer width, lengths, defaults, where ids come from, old keys validated."""
     definition = dict(thing.definition)
-    if thing.key in release.legacy:
+    legacy = release.legacy.get(thing.key)
+    if legacy is not None:
         definition.pop("validated", None)
     if thing.kind == "column":
         definition["type"] = base_type(definition["type"])
@@ -161,6 +162,10 @@ def _loose(release: Manifest, thing: Thing) -> Thing:
             definition.pop("default", None)
             definition.pop("counts", None)
             definition["identity"] = "by default"
+        elif legacy is not None:
+            definition.pop("default", None)
+        if legacy is not None and legacy.definition["nullable"] == "null":
+            definition.pop("nullable")
     elif "definition" in definition:
         definition["definition"] = " ".join(_words(definition["definition"]))
     return replace(thing, definition=definition)

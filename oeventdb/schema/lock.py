@@ -118,6 +118,7 @@ class UpgradeLock:
         self._patience = patience
         self._turn = threading.RLock()
         self._connection = connect(dsn, autocommit=True, application_name=HOLDER_NAME)
+        self.server_version = self._connection.info.server_version
 
     def __enter__(self) -> Self:
         try:

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, set_locally
+from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set_locally
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
 from oeventdb.schema.preconditions import require_names
@@ -45,6 +45,8 @@ _SETTINGS = {
     "extra_float_digits": "1",
     # a migration that is suspended must not keep its locks
     "idle_in_transaction_session_timeout": "10s",
+    # between two attempts it is idle for some seconds
+    "idle_session_timeout": "0",
     "IntervalStyle": "postgres",
     # it would be in the definitions of the functions, and in the statements of the journal
     "quote_all_identifiers": "off",
@@ -54,6 +56,7 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
     "TimeZone": "UTC",
+    "transaction_timeout": "0",
     **SERVER_KEEPALIVES,
 }
 
@@ -126,7 +129,8 @@ class Worker:
         them at the start; there such statements have what the role has.
         """
         given = str(conninfo_to_dict(target).get("options") or os.environ.get("PGOPTIONS", ""))
-        ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in _SETTINGS.items())
+        settings = known(_SETTINGS, self.lock.server_version)
+        ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
         try:
             return connect(
                 target,
@@ -192,8 +196,7 @@ class Worker:
             self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
     def _set_locally(self) -> None:
-        limits = {"lock_timeout": LOCK_TIMEOUT, "transaction_timeout": "0"}
-        set_locally(self._connection, _SETTINGS | limits)
+        set_locally(self._connection, _SETTINGS | {"lock_timeout": LOCK_TIMEOUT})
         # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb import schema
 from oeventdb.demo.loading import advance_sequences
+from tests.migrations.surroundings import query, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,3 +151,20 @@ def test_a_holder_added_since_is_kept(rolled_back: Callable[[str], psycopg.Conne
         )
         assert kept == [("Barbara", 3, 1)]
         assert listed(connection) == set()
+
+
+def test_a_holder_that_moved_to_another_ticket_since_keeps_its_event(legacy: str) -> None:
+    run(
+        legacy,
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone) SELECT n, 'e', now(), now(), 'UTC' FROM generate_series(1, 3) n",
+        "INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id)"
+        " SELECT n, 't', 'free', 9, now(), now(), n FROM generate_series(1, 3) n",
+        "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id)"
+        " VALUES (1, 'A', 'B', 1, 2), (2, 'A', 'B', 1, NULL), (3, 'A', 'B', 1, 2), (4, 'A', 'B', 1, NULL)",
+    )
+    schema.migrate(legacy)
+    run(legacy, "UPDATE ticket_holders SET ticket_id = 3, event_id = 3 WHERE id IN (1, 2)")
+    schema.rollback(legacy, to="0001")
+    holders = "SELECT id, ticket_id, event_id FROM ticket_holders ORDER BY id"
+    assert query(legacy, holders) == [(1, 3, 3), (2, 3, 3), (3, 1, 2), (4, 1, None)]
+    assert query(legacy, "SELECT key FROM oeventdb_internal.journal ORDER BY key") == [("1",), ("2",)]

@@ -137,7 +137,8 @@ def test_events_of_holders_are_filled_in_or_corrected_and_journaled(
     ).fetchall()
     assert rows == [(51, 1), (52, 1), (53, 1), (54, 1)]
     entries = journal(migrated_rows, "ticket_holders")
-    assert entries["51"] == ("event missing, filled in from the ticket", {"id": 51, "event_id": None})
+    assert entries["51"][0] == "event missing, filled in from the ticket"
+    assert entries["51"][1] == {"id": 51, "ticket_id": 5, "event_id": None}
     assert entries["52"][0] == "event contradicted the ticket, corrected"
     assert entries["52"][1]["event_id"] == 2
     assert not {"53", "54"} & entries.keys()

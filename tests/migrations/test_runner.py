@@ -305,16 +305,20 @@ def test_settings_of_the_role_do_not_matter(toys: Toys) -> None:
         "CREATE TABLE IF NOT EXISTS public.seen AS SELECT name, setting FROM pg_catalog.pg_settings;\n",
         "DROP TABLE public.seen;\n",
     )
-    options = "-c search_path=pg_temp -c statement_timeout=1s -c lock_timeout=1min -c DateStyle=German"
+    options = (
+        "-c search_path=pg_temp -c statement_timeout=1s -c lock_timeout=1min -c DateStyle=German"
+        " -c idle_session_timeout=1min"
+    )
     schema.migrate(f"{toys.dsn} options='{options}'", directory=toys.directory)
     seen = dict(
         toys.query(
             "SELECT name, setting FROM public.seen WHERE name IN"
-            " ('search_path', 'statement_timeout', 'lock_timeout', 'DateStyle')"
+            " ('search_path', 'statement_timeout', 'lock_timeout', 'DateStyle', 'idle_session_timeout')"
         )
     )
     assert seen == {
         "DateStyle": "ISO, MDY",
+        "idle_session_timeout": "0",
         "lock_timeout": "500",
         "search_path": "",
         "statement_timeout": "0",

@@ -17,10 +17,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from oeventdb import schema
 from oeventdb.errors import DatabaseUnreachable, Refused
 from oeventdb.schema import MigrationFailed, worker
 from oeventdb.schema.lock import HOLDER_NAME, WORKER_NAME, LockLost, UpgradeLock
 from oeventdb.servers.local_postgres import LocalPostgres
+from tests.migrations.surroundings import server_version
 from tests.migrations.toys import Toys
 
 UPGRADERS = 20
@@ -264,6 +266,21 @@ def test_an_index_that_waits_for_a_transaction_names_it(toys: Toys) -> None:
     assert "the test's client" in str(failed.value)
     assert toys.migrate() == ["0002.index"]
     assert toys.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'apples_id'::regclass") == [(True,)]
+
+
+def test_an_index_takes_longer_than_transactions_of_the_role_may(toys: Toys) -> None:
+    if server_version(toys.dsn) < 170000:
+        pytest.skip("there is no transaction_timeout before PostgreSQL 17")
+    toys.add_tables("apples")
+    toys.migrate()
+    toys.execute("INSERT INTO public.apples VALUES (1)")
+    toys.execute(
+        "CREATE FUNCTION public.slowly(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE"
+        " AS 'BEGIN PERFORM pg_catalog.pg_sleep(0.6); RETURN $1; END'"
+    )
+    toys.add("0002.index", INDEX.replace("(id)", "(public.slowly(id))"))
+    dsn = f"{toys.dsn} options='-c transaction_timeout=300ms'"
+    assert schema.migrate(dsn, directory=toys.directory) == ["0002.index"]
 
 
 def test_batches_that_get_on_are_never_given_up(toys: Toys) -> None:

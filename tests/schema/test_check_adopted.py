@@ -48,6 +48,28 @@ def test_keys_types_names_and_triggers_of_its_own_are_no_difference(adopted: str
     assert tampered(adopted) == []
 
 
+@pytest.mark.parametrize("change", ["ALTER {} SET NOT NULL", "ALTER {} SET DEFAULT 1"])
+def test_a_value_that_the_installation_requires_or_fills_in_is_no_difference(
+    adopted: str, change: str
+) -> None:
+    for table, column in (("tickets", "quantity"), ("users_events_roles", "role_id")):
+        assert tampered(adopted, f"ALTER TABLE public.{table} {change.format(column)}") == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "diff"),
+    [
+        ("ALTER TABLE public.events ALTER name DROP NOT NULL", "- nullable: not null\n+ nullable: null"),
+        ("ALTER TABLE public.discount_codes ALTER is_legacy DROP DEFAULT", "- default: false"),
+    ],
+)
+def test_a_value_that_is_required_or_filled_in_no_more_is_named(
+    adopted: str, statement: str, diff: str
+) -> None:
+    (found,) = tampered(adopted, statement)
+    assert found.diff == diff
+
+
 @pytest.mark.parametrize("name", ["ticket_holders_order_id_fkey", "own"])
 def test_an_old_key_that_old_rows_break_is_no_difference(adopted: str, name: str) -> None:
     statement = (
