@@ -1423,6 +1423,9 @@ AS $function$
 DECLARE
     v_found record;
 BEGIN
+    -- written, not only locked: who moves one of these orders to another event must see the lines, or fail; place_order has just written its own
+    UPDATE public.orders AS o SET status = o.status
+    WHERE o.id = ANY (require_order_lines.order_ids) AND o.xmin <> pg_catalog.pg_current_xact_id()::xid;
     FOR v_found IN
         SELECT
             o.event_id,
@@ -1479,17 +1482,57 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
+DECLARE
+    v_holder_id bigint;
 BEGIN
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+        SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
+        WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;
+        IF FOUND THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket_holder', v_holder_id, NEW.event_id::bigint);
+        END IF;
+    END IF;
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, and
+OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/ticket_lines.sql
+-- A ticket that an order has a line for stays in the order's event.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_lines() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
+AS $function$
+BEGIN
+    IF EXISTS (
+        SELECT FROM public.orders_tickets AS l
+        INNER JOIN public.orders AS o ON o.id = l.order_id
+        WHERE l.ticket_id = NEW.id AND o.event_id <> NEW.event_id
+    ) THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.id::bigint, NEW.event_id::bigint);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_lines() IS
+'Trigger of public.tickets, after event_id is changed. Raises OE105 for a ticket with a line in an order of another event.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_lines() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_history.sql
@@ -1909,7 +1952,8 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.orders'::regclass AND tgname = 'order_code_uses'
     ) THEN
-        LOCK TABLE public.orders, public.discount_codes, public.access_codes, public.orders_tickets, public.ticket_holders
+        LOCK TABLE
+            public.tickets, public.orders, public.discount_codes, public.access_codes, public.orders_tickets, public.ticket_holders
         IN SHARE ROW EXCLUSIVE MODE;
         CREATE TRIGGER order_code_uses
             -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
@@ -1937,11 +1981,15 @@ BEGIN
             WHEN (OLD.status IS DISTINCT FROM NEW.status)
             EXECUTE FUNCTION oeventdb_internal.order_history();
         CREATE TRIGGER order_amount AFTER UPDATE ON public.orders FOR EACH ROW
-            WHEN (OLD.event_id <> NEW.event_id OR OLD.currency IS DISTINCT FROM NEW.currency
+            WHEN ((NEW.event_id IS NOT NULL AND OLD.event_id IS DISTINCT FROM NEW.event_id) OR OLD.currency IS DISTINCT FROM NEW.currency
                 OR (NEW.currency IS NOT NULL AND OLD.amount IS DISTINCT FROM NEW.amount))
             EXECUTE FUNCTION oeventdb_internal.order_amount();
         CREATE TRIGGER order_lines AFTER INSERT OR UPDATE OR DELETE ON public.orders_tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_lines();
+        -- its name lets it come after ticket_quantity, which refuses a ticket that has holders
+        CREATE TRIGGER ticket_with_lines AFTER UPDATE ON public.tickets FOR EACH ROW
+            WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
+            EXECUTE FUNCTION oeventdb_internal.ticket_lines();
         CREATE TRIGGER check_in_undone BEFORE INSERT OR UPDATE ON public.ticket_holders FOR EACH ROW
             WHEN (NEW.checked_in_at IS NOT NULL AND NEW.is_checked_in IS NOT TRUE)
             EXECUTE FUNCTION oeventdb_internal.check_in_undone();
