@@ -196,8 +196,8 @@ BEGIN
             PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
         END IF;
         v_lines := v_lines || ROW(
-            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, (v_line -> 'price')::numeric, v_line -> 'holders',
-            NULL, NULL, NULL, NULL, NULL
+            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, pg_catalog.trim_scale((v_line -> 'price')::numeric),
+            v_line -> 'holders', NULL, NULL, NULL, NULL, NULL
         )::oeventdb_internal.order_line;
         v_seats := v_seats + (v_line -> 'quantity')::integer;
     END LOOP;
@@ -1096,9 +1096,10 @@ DECLARE
 BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
+        -- the lines as they are read: a quantity of 1.0 is one of 1
         v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
-            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code,
-            EXTRACT(EPOCH FROM place_order.hold)
+            place_order.event_id, oeventdb_internal.read_order_lines(place_order.lines), place_order.email,
+            place_order.discount_code, place_order.access_code, EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
             RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
