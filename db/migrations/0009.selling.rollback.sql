@@ -38,9 +38,9 @@ DROP TRIGGER ticket_with_lines ON public.tickets;
 
 DROP TRIGGER check_in_undone ON public.ticket_holders;
 
-DROP TRIGGER code_limit ON public.discount_codes;
+DROP TRIGGER code_uses_limit ON public.discount_codes;
 
-DROP TRIGGER code_limit ON public.access_codes;
+DROP TRIGGER code_uses_limit ON public.access_codes;
 
 DROP TRIGGER code_uses_kept ON public.discount_codes;
 

@@ -1994,19 +1994,20 @@ BEGIN
         CREATE TRIGGER check_in_undone BEFORE INSERT OR UPDATE ON public.ticket_holders FOR EACH ROW
             WHEN (NEW.checked_in_at IS NOT NULL AND NEW.is_checked_in IS NOT TRUE)
             EXECUTE FUNCTION oeventdb_internal.check_in_undone();
-        CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.discount_codes FOR EACH ROW
+        -- its name lets it come after code_uses_kept, which looks at what was written
+        CREATE TRIGGER code_uses_limit BEFORE UPDATE ON public.discount_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
-        CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.access_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_limit BEFORE UPDATE ON public.access_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
-        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.discount_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE ON public.discount_codes FOR EACH ROW
             WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.discount_codes FOR EACH ROW
             WHEN (NEW.used_number <> 0)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
-        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.access_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE ON public.access_codes FOR EACH ROW
             WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.access_codes FOR EACH ROW
