@@ -2060,7 +2060,8 @@ BEGIN
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
                     CREATE OR REPLACE TRIGGER ticket_holders_truncated AFTER TRUNCATE ON public.ticket_holders
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
-                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF id, quantity, event_id ON public.tickets
+                    -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
+                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
                     CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();
