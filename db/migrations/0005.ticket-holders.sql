@@ -1087,7 +1087,8 @@ BEGIN
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
             -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
             -- snapshot is older must fail, as it cannot see this holder
-            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id RETURNING o.status INTO v_status;
+            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id
+            RETURNING o.status, o.event_id INTO v_status, v_order_event_id;
         END IF;
     END IF;
     IF NEW.ticket_id IS NOT NULL AND NOT (
@@ -2070,7 +2071,8 @@ BEGIN
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
                     CREATE OR REPLACE TRIGGER ticket_holders_truncated AFTER TRUNCATE ON public.ticket_holders
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
-                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE OF id, quantity, event_id ON public.tickets
+                    -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
+                    CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
                     CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_removed();

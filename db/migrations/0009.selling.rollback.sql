@@ -1,6 +1,6 @@
 -- Takes selling away; what was sold stays in the legacy columns, what has no place there goes to the journal.
 
-LOCK TABLE public.orders, public.orders_tickets, public.ticket_holders, public.discount_codes, public.access_codes
+LOCK TABLE public.tickets, public.orders, public.orders_tickets, public.ticket_holders, public.discount_codes, public.access_codes
 IN ACCESS EXCLUSIVE MODE;
 
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -34,11 +34,13 @@ DROP TRIGGER order_amount ON public.orders;
 
 DROP TRIGGER order_lines ON public.orders_tickets;
 
+DROP TRIGGER ticket_with_lines ON public.tickets;
+
 DROP TRIGGER check_in_undone ON public.ticket_holders;
 
-DROP TRIGGER code_limit ON public.discount_codes;
+DROP TRIGGER code_uses_limit ON public.discount_codes;
 
-DROP TRIGGER code_limit ON public.access_codes;
+DROP TRIGGER code_uses_limit ON public.access_codes;
 
 DROP TRIGGER code_uses_kept ON public.discount_codes;
 
@@ -89,6 +91,10 @@ DROP FUNCTION oeventdb_internal.order_history_kept();
 
 -- >>> db/procedures/selling/order_history.sql
 DROP FUNCTION oeventdb_internal.order_history();
+-- <<<
+
+-- >>> db/procedures/selling/ticket_lines.sql
+DROP FUNCTION oeventdb_internal.ticket_lines();
 -- <<<
 
 -- >>> db/procedures/selling/order_amount.sql

@@ -196,8 +196,8 @@ BEGIN
             PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
         END IF;
         v_lines := v_lines || ROW(
-            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, (v_line -> 'price')::numeric, v_line -> 'holders',
-            NULL, NULL, NULL, NULL, NULL
+            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, pg_catalog.trim_scale((v_line -> 'price')::numeric),
+            v_line -> 'holders', NULL, NULL, NULL, NULL, NULL
         )::oeventdb_internal.order_line;
         v_seats := v_seats + (v_line -> 'quantity')::integer;
     END LOOP;
@@ -1096,9 +1096,10 @@ DECLARE
 BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
+        -- the lines as they are read: a quantity of 1.0 is one of 1
         v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
-            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code,
-            EXTRACT(EPOCH FROM place_order.hold)
+            place_order.event_id, oeventdb_internal.read_order_lines(place_order.lines), place_order.email,
+            place_order.discount_code, place_order.access_code, EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
             RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
@@ -1423,6 +1424,9 @@ AS $function$
 DECLARE
     v_found record;
 BEGIN
+    -- written, not only locked: who moves one of these orders to another event must see the lines, or fail; place_order has just written its own
+    UPDATE public.orders AS o SET status = o.status
+    WHERE o.id = ANY (require_order_lines.order_ids) AND o.xmin <> pg_catalog.pg_current_xact_id()::xid;
     FOR v_found IN
         SELECT
             o.event_id,
@@ -1479,17 +1483,57 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
+DECLARE
+    v_holder_id bigint;
 BEGIN
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+        SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
+        WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;
+        IF FOUND THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket_holder', v_holder_id, NEW.event_id::bigint);
+        END IF;
+    END IF;
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, and
+OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;
+-- <<<
+
+-- >>> db/procedures/selling/ticket_lines.sql
+-- A ticket that an order has a line for stays in the order's event.
+CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_lines() RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
+AS $function$
+BEGIN
+    IF EXISTS (
+        SELECT FROM public.orders_tickets AS l
+        INNER JOIN public.orders AS o ON o.id = l.order_id
+        WHERE l.ticket_id = NEW.id AND o.event_id <> NEW.event_id
+    ) THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.id::bigint, NEW.event_id::bigint);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.ticket_lines() IS
+'Trigger of public.tickets, after event_id is changed. Raises OE105 for a ticket with a line in an order of another event.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.ticket_lines() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_history.sql
@@ -1909,7 +1953,8 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.orders'::regclass AND tgname = 'order_code_uses'
     ) THEN
-        LOCK TABLE public.orders, public.discount_codes, public.access_codes, public.orders_tickets, public.ticket_holders
+        LOCK TABLE
+            public.tickets, public.orders, public.discount_codes, public.access_codes, public.orders_tickets, public.ticket_holders
         IN SHARE ROW EXCLUSIVE MODE;
         CREATE TRIGGER order_code_uses
             -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
@@ -1937,27 +1982,32 @@ BEGIN
             WHEN (OLD.status IS DISTINCT FROM NEW.status)
             EXECUTE FUNCTION oeventdb_internal.order_history();
         CREATE TRIGGER order_amount AFTER UPDATE ON public.orders FOR EACH ROW
-            WHEN (OLD.event_id <> NEW.event_id OR OLD.currency IS DISTINCT FROM NEW.currency
+            WHEN ((NEW.event_id IS NOT NULL AND OLD.event_id IS DISTINCT FROM NEW.event_id) OR OLD.currency IS DISTINCT FROM NEW.currency
                 OR (NEW.currency IS NOT NULL AND OLD.amount IS DISTINCT FROM NEW.amount))
             EXECUTE FUNCTION oeventdb_internal.order_amount();
         CREATE TRIGGER order_lines AFTER INSERT OR UPDATE OR DELETE ON public.orders_tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_lines();
+        -- its name lets it come after ticket_quantity, which refuses a ticket that has holders
+        CREATE TRIGGER ticket_with_lines AFTER UPDATE ON public.tickets FOR EACH ROW
+            WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)
+            EXECUTE FUNCTION oeventdb_internal.ticket_lines();
         CREATE TRIGGER check_in_undone BEFORE INSERT OR UPDATE ON public.ticket_holders FOR EACH ROW
             WHEN (NEW.checked_in_at IS NOT NULL AND NEW.is_checked_in IS NOT TRUE)
             EXECUTE FUNCTION oeventdb_internal.check_in_undone();
-        CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.discount_codes FOR EACH ROW
+        -- its name lets it come after code_uses_kept, which looks at what was written
+        CREATE TRIGGER code_uses_limit BEFORE UPDATE ON public.discount_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
-        CREATE TRIGGER code_limit BEFORE UPDATE OF tickets_number ON public.access_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_limit BEFORE UPDATE ON public.access_codes FOR EACH ROW
             WHEN ((OLD.tickets_number IS NULL) <> (NEW.tickets_number IS NULL))
             EXECUTE FUNCTION oeventdb_internal.code_limit();
-        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.discount_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE ON public.discount_codes FOR EACH ROW
             WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.discount_codes FOR EACH ROW
             WHEN (NEW.used_number <> 0)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
-        CREATE TRIGGER code_uses_kept BEFORE UPDATE OF used_number ON public.access_codes FOR EACH ROW
+        CREATE TRIGGER code_uses_kept BEFORE UPDATE ON public.access_codes FOR EACH ROW
             WHEN (NEW.used_number <> OLD.used_number)
             EXECUTE FUNCTION oeventdb_internal.code_uses_kept();
         CREATE TRIGGER code_uses_kept_insert BEFORE INSERT ON public.access_codes FOR EACH ROW

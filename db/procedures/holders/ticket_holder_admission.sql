@@ -36,7 +36,8 @@ BEGIN
         IF v_xmin <> pg_catalog.pg_current_xact_id()::xid THEN
             -- written, not only locked: a cancellation that is under way must see this holder, or this holder the cancellation; and one whose
             -- snapshot is older must fail, as it cannot see this holder
-            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id RETURNING o.status INTO v_status;
+            UPDATE public.orders AS o SET status = o.status WHERE o.id = NEW.order_id
+            RETURNING o.status, o.event_id INTO v_status, v_order_event_id;
         END IF;
     END IF;
     IF NEW.ticket_id IS NOT NULL AND NOT (

@@ -4,14 +4,26 @@ LANGUAGE plpgsql
 VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made before the first sale would read these tables from end to end ever after
+SET enable_seqscan = off
 AS $function$
+DECLARE
+    v_holder_id bigint;
 BEGIN
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+        SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
+        WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;
+        IF FOUND THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket_holder', v_holder_id, NEW.event_id::bigint);
+        END IF;
+    END IF;
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, and
+OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;

@@ -25,9 +25,10 @@ DECLARE
 BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
+        -- the lines as they are read: a quantity of 1.0 is one of 1
         v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, pg_catalog.jsonb_build_array(
-            place_order.event_id, place_order.lines, place_order.email, place_order.discount_code, place_order.access_code,
-            EXTRACT(EPOCH FROM place_order.hold)
+            place_order.event_id, oeventdb_internal.read_order_lines(place_order.lines), place_order.email,
+            place_order.discount_code, place_order.access_code, EXTRACT(EPOCH FROM place_order.hold)
         ));
         IF v_earlier IS NOT NULL THEN
             RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;

@@ -27,8 +27,8 @@ BEGIN
             PERFORM oeventdb_internal.refuse_argument('lines', pg_catalog.format('line %s: %s', v_place, v_wrong));
         END IF;
         v_lines := v_lines || ROW(
-            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, (v_line -> 'price')::numeric, v_line -> 'holders',
-            NULL, NULL, NULL, NULL, NULL
+            (v_line -> 'ticket_id')::bigint, (v_line -> 'quantity')::integer, pg_catalog.trim_scale((v_line -> 'price')::numeric),
+            v_line -> 'holders', NULL, NULL, NULL, NULL, NULL
         )::oeventdb_internal.order_line;
         v_seats := v_seats + (v_line -> 'quantity')::integer;
     END LOOP;

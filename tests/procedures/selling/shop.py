@@ -24,6 +24,7 @@ AUDITED = (
     "admission_held_twice",
     "admission_unaccounted",
     "discount_code_uses",
+    "holder_order_of_other_event",
     "holder_without_admission",
     "order_amount",
     "order_of_other_event",

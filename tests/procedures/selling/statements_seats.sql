@@ -18,6 +18,8 @@ UPDATE orders SET status = %(status)s WHERE id = {order};
 UPDATE orders SET status = %(status)s WHERE event_id = %(event)s AND id %% 2 = %(bit)s;
 UPDATE orders SET discount_seats = %(small)s, access_seats = %(bit)s WHERE id = {order};
 UPDATE orders SET discount_code_id = (SELECT min(id) FROM discount_codes WHERE event_id = %(event)s) WHERE id = {order};
+UPDATE orders SET event_id = %(event)s WHERE id = {order};
+INSERT INTO orders_tickets (order_id, ticket_id, quantity) VALUES ({order}, %(ticket)s, 1) ON CONFLICT DO NOTHING;
 DELETE FROM orders WHERE id = {order};
 INSERT INTO orders (identifier, event_id, status, discount_code_id, discount_seats)
 SELECT gen_random_uuid(), event_id, %(status)s, id, %(small)s FROM discount_codes WHERE event_id = %(event)s;

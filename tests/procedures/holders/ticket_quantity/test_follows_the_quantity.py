@@ -109,6 +109,27 @@ def test_a_negative_quantity_is_refused(rules: psycopg.Connection, refused: Refu
         samples.ticket(rules, event, quantity=quantity)
 
 
+@pytest.mark.parametrize("quantity", [2, 4, 6, None])
+def test_a_quantity_that_a_trigger_of_others_writes_counts_as_well(
+    rules: psycopg.Connection, refused: Refusal, quantity: int | None
+) -> None:
+    ticket = samples.ticket(rules, samples.event(rules), quantity=5)
+    rules.execute(SELL, [ticket, 3])
+    rules.execute(
+        "CREATE FUNCTION pg_temp.by_description() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN NEW.quantity := NEW.description; RETURN NEW; END$$;"
+        " CREATE TRIGGER by_description BEFORE UPDATE OF description ON tickets"
+        " FOR EACH ROW EXECUTE FUNCTION pg_temp.by_description()"
+    )
+    describe = "UPDATE tickets SET description = %s WHERE id = %s"
+    if quantity == 2:
+        with refused(rules, CapacityBelowHeld, held=3):
+            rules.execute(describe, [quantity, ticket])
+    else:
+        rules.execute(describe, [quantity, ticket])
+    assert invariants.broken(rules) == []
+
+
 def test_other_columns_leave_the_admissions_alone(rules: psycopg.Connection) -> None:
     ticket = samples.ticket(rules, samples.event(rules), quantity=3)
     rules.execute(SELL, [ticket, 3])

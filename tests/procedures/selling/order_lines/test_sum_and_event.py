@@ -15,17 +15,27 @@ if TYPE_CHECKING:
 
 
 def _names(shop: Shop) -> dict[str, Any]:
-    ticket, other = shop.ticket(), shop.ticket()
+    ticket, other, unmanned = shop.ticket(), shop.ticket(), shop.ticket()
     order = shop.place(line(ticket, 2))
+    legacy, manned = (samples.insert(shop.connection, "orders", event_id=shop.event) for _ in range(2))
+    nowhere = samples.insert(shop.connection, "orders", status="completed")
+    shop.connection.execute(
+        "INSERT INTO orders_tickets VALUES (%s, %s, 1), (%s, %s, 1)", [nowhere, other, legacy, unmanned]
+    )
+    guest = {"ticket_id": other, "order_id": manned, "firstname": "Ada", "lastname": "Lovelace"}
     abroad = samples.event(shop.connection)
     return {
         "order": order.id,
-        "legacy": samples.insert(shop.connection, "orders", event_id=shop.event),
+        "legacy": legacy,
+        "manned": manned,
+        "nowhere": nowhere,
         "ticket": ticket,
         "other": other,
+        "unmanned": unmanned,
         "abroad": abroad,
         "foreign": samples.ticket(shop.connection, abroad),
         "holder": shop.holders(order)[0],
+        "guest": samples.insert(shop.connection, "ticket_holders", **guest),
     }
 
 
@@ -59,6 +69,9 @@ def test_an_amount_is_the_sum_of_the_lines(shop: Shop, refused: Refusal, write: 
             "foreign",
         ),
         ("UPDATE orders SET event_id = %(abroad)s WHERE id = %(order)s", "ticket"),
+        ("UPDATE orders SET event_id = %(abroad)s WHERE id = %(nowhere)s", "other"),
+        ("UPDATE orders SET event_id = %(abroad)s WHERE id = %(manned)s", "guest"),
+        ("UPDATE tickets SET event_id = %(abroad)s WHERE id = %(unmanned)s", "unmanned"),
         (
             "INSERT INTO ticket_holders (firstname, lastname, ticket_id, order_id) VALUES ('a', 'b', %(foreign)s, %(order)s)",
             "order",

@@ -41,10 +41,19 @@ def test_the_answer_is_the_order_as_it_is_now(shop: Shop) -> None:
     assert shop.place(*lines, idempotency_key="a").status == "completed"
 
 
-def test_lines_written_otherwise_are_the_same_request(shop: Shop) -> None:
-    ticket = shop.ticket()
-    first = shop.place({"quantity": 1, "ticket_id": ticket}, idempotency_key="a")
-    assert shop.place({"ticket_id": ticket, "quantity": 1}, idempotency_key="a") == first
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[{"quantity": 1, "ticket_id": %(one)s}, {"quantity": 1, "price": 5, "ticket_id": %(two)s}]',
+        '[{"ticket_id": %(one)s, "quantity": 1.0}, {"ticket_id": %(two)s.00, "quantity": 1e0, "price": 5.00}]',
+        '[{"ticket_id": %(two)s, "quantity": 1, "price": 50e-1}, {"ticket_id": %(one)s, "quantity": 1}]',
+    ],
+)
+def test_lines_written_otherwise_are_the_same_request(shop: Shop, lines: str) -> None:
+    one, two = shop.ticket(), shop.ticket(type="donation", price=0)
+    first = shop.place(line(one), line(two, price=5), idempotency_key="a")
+    request = [shop.event, lines % {"one": one, "two": two}, EMAIL, "a"]
+    assert shop.value(PLACE, *request) == first.identifier
 
 
 @pytest.mark.parametrize(

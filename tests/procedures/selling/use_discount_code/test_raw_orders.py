@@ -98,6 +98,28 @@ def test_the_number_of_uses_is_not_written(
 
 
 @kinds
+@pytest.mark.parametrize(("old", "new"), [(None, 5), (5, None)])
+@pytest.mark.parametrize("writer", ["a whole row", "a trigger of others"])
+def test_a_limit_comes_and_goes_whoever_writes_it(
+    shop: Shop, kind: str, writer: str, old: int | None, new: int | None
+) -> None:
+    table, _ = CODES[kind]
+    code, text = _code(shop, kind, old, used=2)
+    limit = "NULL" if new is None else str(new)
+    written = f"tickets_number = {limit}, used_number = used_number"
+    if writer == "a trigger of others":
+        written = "is_active = false"
+        shop.connection.execute(
+            "CREATE FUNCTION pg_temp.a_limit() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$BEGIN NEW.tickets_number := {limit}; RETURN NEW; END$$;"
+            f" CREATE TRIGGER a_limit BEFORE UPDATE OF is_active ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION pg_temp.a_limit()".encode()
+        )
+    shop.connection.execute(f"UPDATE {table} SET {written} WHERE id = %s".encode(), [code])
+    assert shop.uses(text, table) == (0 if new is None else 2)
+
+
+@kinds
 def test_nor_by_a_trigger_of_others(shop: Shop, refused: Refusal, kind: str) -> None:
     table, refusal = CODES[kind]
     code, text = _code(shop, kind, 5, used=2)
