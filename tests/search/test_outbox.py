@@ -11,6 +11,8 @@ import pytest
 
 from oeventdb import schema, search
 from oeventdb.errors import SearchUnavailable
+from oeventdb.search import outbox
+from oeventdb.search.cluster import Cluster
 from tests import samples
 from tests.search.proxy import Proxy
 from tests.search.test_reindex import documents
@@ -63,6 +65,28 @@ def test_a_repair_of_another_alias_takes_nothing_from_the_one_that_is_served(
     assert lag(db) == (1, 0)
     assert once(migrated, elastic).documents == 1
     assert elastic.documents() == documents(db)
+
+
+@pytest.mark.parametrize("in_its_place", ["nothing", "an index"])
+def test_a_deletion_waits_for_the_alias_and_makes_no_index(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, live: str, in_its_place: str
+) -> None:
+    event = samples.event(db)
+    once(migrated, elastic)
+    aliases = elastic.indices()[live]["aliases"]
+    elastic.ask("DELETE", f"/{live}/_alias/{elastic.alias}")
+    if in_its_place == "an index":
+        elastic.ask("PUT", f"/{elastic.alias}")
+    db.execute("DELETE FROM events WHERE id = %s", (event,))
+    with Cluster(elastic.url) as cluster:
+        outcome = outbox.step(db, cluster, elastic.alias)
+    assert (outcome.accepted, lag(db)) == ([], (1, 0))
+    assert elastic.alias in outcome.put_off
+    if in_its_place == "an index":
+        elastic.ask("DELETE", f"/{elastic.alias}")
+    elastic.ask("PUT", f"/{live}/_alias/{elastic.alias}", aliases[elastic.alias])
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents() == {}
 
 
 def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
