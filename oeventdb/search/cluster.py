@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from elastic_transport import (
+    JsonSerializer,
     NodeConfig,
     SerializationError,
-    TextSerializer,
     Transport,
     TransportError,
 )
@@ -62,6 +62,21 @@ class Pauses:
         return not stop.wait(pause)
 
 
+class _Readable(JsonSerializer):
+    """JSON, or the text of what is none: what stands before Elasticsearch refuses in a form of its own."""
+
+    def loads(self, data: bytes) -> Any:
+        try:
+            return super().loads(data)
+        except SerializationError:
+            return data.decode("utf-8", "replace")
+
+
+_READABLE = dict.fromkeys(
+    ("application/json", "application/x-ndjson", "application/*", "text/*"), _Readable()
+)
+
+
 class Cluster:
     """Elasticsearch at a URL; may be used by several threads.
 
@@ -95,8 +110,8 @@ class Cluster:
         self._transport = Transport(
             [_configured(node, headers, timeout, connections)],
             max_retries=0,
-            # bodies come as bytes and go as they are
-            serializers={"application/x-ndjson": TextSerializer()},
+            # bodies that come as bytes go as they are
+            serializers=_READABLE,
         )
 
     def close(self) -> None:
@@ -117,15 +132,22 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         ndjson: bool = False,
+        accept: tuple[int, ...] = (),
     ) -> Answer:
-        """Send one request once; raise TransportError where no answer came."""
+        """Send one request once; raise TransportError where no answer came.
+
+        That of a status below 400, or in `accept`, is an object from Elasticsearch.
+        """
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/x-ndjson" if ndjson else "application/json"
         response = self._transport.perform_request(method, target, body=body, headers=headers)
-        if response.meta.status < 400 and "x-elastic-product" not in response.meta.headers:
-            raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+        if response.meta.status < 400 or response.meta.status in accept:
+            if "x-elastic-product" not in response.meta.headers:
+                raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+            if not isinstance(response.body, dict):
+                raise SerializationError("an answer that is no object")
         return Answer(response.meta.status, response.body)
 
     def request(
@@ -146,7 +168,7 @@ class Cluster:
         pauses = Pauses(patience)
         while True:
             try:
-                answer = self.attempt(method, path, query=query, body=body)
+                answer = self.attempt(method, path, query=query, body=body, accept=accept)
             except (TransportError, SerializationError) as exc:
                 if isinstance(exc, SerializationError) or not pauses.wait():
                     raise self.unreachable(exc) from None
