@@ -69,7 +69,7 @@ class _Readable(JsonSerializer):
         try:
             return super().loads(data)
         except SerializationError:
-            return data.decode("utf-8", "replace")
+            return data.decode("utf-8", "backslashreplace")
 
 
 _READABLE = dict.fromkeys(
@@ -231,12 +231,17 @@ def reason_of(body: Any) -> str:
     """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
     error = _error_of(body)
     if not isinstance(error, dict):
-        return " ".join(str(error).split())[:300] or "no reason given"
+        return _storable(str(error))[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
     for cause in (error.get("caused_by"), *error.get("root_cause", ())):
         if isinstance(cause, dict) and cause.get("reason") and cause["reason"] not in reason:
             reason += f": {cause['reason']}"
-    return " ".join(reason.split())[:600]
+    return _storable(reason)[:600]
+
+
+def _storable(text: str) -> str:
+    """Return a text in one line, without what PostgreSQL takes in none: NUL, and halves of a character."""
+    return " ".join(text.replace("\0", " ").split()).encode("utf-8", "replace").decode()
 
 
 def require_whole(answer: dict[str, Any]) -> None:

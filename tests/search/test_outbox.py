@@ -167,8 +167,9 @@ def test_a_document_for_which_a_whole_request_is_refused_is_set_aside_in_the_end
     ("said", "kind", "reason"),
     [
         (b"<Error>blocked</Error>", b"application/xml", "<Error>blocked</Error>"),
-        (b"<p>ge\xe4chtet</p>", b"text/html; charset=iso-8859-1", "<p>ge\ufffdchtet</p>"),
+        (b"<p>ge\xe4chtet</p>", b"text/html; charset=iso-8859-1", r"<p>ge\xe4chtet</p>"),
         (b"blocked", b"application/json", "blocked"),
+        (b'{"error":"bl\\u0000ck\\ud800"}', b"application/json", "bl ck?"),
     ],
 )
 def test_a_refusal_may_be_in_any_form(
