@@ -165,6 +165,8 @@ def _some(ids: Sequence[int | str]) -> str:
 
 
 def _words(_: click.Context, __: click.Parameter, value: str) -> str:
+    # fails for what is not UTF-8, which Elasticsearch would read as no word at all
+    value.encode()
     if len(value.split()) > MOST_WORDS:
         raise click.BadParameter(f"more than {MOST_WORDS} words")
     return value

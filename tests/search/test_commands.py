@@ -116,6 +116,7 @@ def test_stdout_that_is_closed_early_is_no_traceback(migrated: str) -> None:
         (["reindex", "--keep", "-1"], 2, "usage: "),
         (["reindex", "--alias", "No/Name"], 2, "usage: the alias"),
         (["search", "x", "--alias", "*"], 2, "usage: the alias"),
+        (["search", "\udcff"], 2, "usage: an option or argument is not UTF-8"),
         (
             ["reindex", "--to-file", "/nowhere/at/all"],
             1,
