@@ -267,6 +267,7 @@ def _shown(document: Mapping[str, Any]) -> tuple[str | None, ...]:
     return (
         document.get("name"),
         document.get("searchable_location_name"),
-        f"{datetime.fromisoformat(starts):%Y-%m-%d}" if starts else None,
+        # not parsed: what somebody has put there need not be a date
+        str(starts)[:10] if starts else None,
         document.get("organizer_name"),
     )
