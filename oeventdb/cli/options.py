@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from oeventdb.cli.output import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -56,6 +58,13 @@ class Settings:
         return os.environ.get(API_KEY_VARIABLE) or None
 
 
+class _Printable(logging.Formatter):
+    """Writes what moves nothing on a terminal: what is told of a document may quote it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _log_to_stderr(*, verbose: bool) -> None:
     """Send this package's log to stderr: warnings, or everything with -v."""
     # without a handler Python prints what psycopg warns of, such as the end of a transaction that is interrupted
@@ -64,7 +73,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
 

@@ -165,6 +165,8 @@ def _some(ids: Sequence[int | str]) -> str:
 
 
 def _words(_: click.Context, __: click.Parameter, value: str) -> str:
+    # fails for what is not UTF-8, which Elasticsearch would read as no word at all
+    value.encode()
     if len(value.split()) > MOST_WORDS:
         raise click.BadParameter(f"more than {MOST_WORDS} words")
     return value
@@ -265,6 +267,7 @@ def _shown(document: Mapping[str, Any]) -> tuple[str | None, ...]:
     return (
         document.get("name"),
         document.get("searchable_location_name"),
-        f"{datetime.fromisoformat(starts):%Y-%m-%d}" if starts else None,
+        # not parsed: what somebody has put there need not be a date
+        str(starts)[:10] if starts else None,
         document.get("organizer_name"),
     )

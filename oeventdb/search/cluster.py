@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from elastic_transport import (
+    JsonSerializer,
     NodeConfig,
     SerializationError,
-    TextSerializer,
     Transport,
     TransportError,
 )
@@ -62,6 +62,21 @@ class Pauses:
         return not stop.wait(pause)
 
 
+class _Readable(JsonSerializer):
+    """JSON, or the text of what is none: what stands before Elasticsearch refuses in a form of its own."""
+
+    def loads(self, data: bytes) -> Any:
+        try:
+            return super().loads(data)
+        except SerializationError:
+            return data.decode("utf-8", "backslashreplace")
+
+
+_READABLE = dict.fromkeys(
+    ("application/json", "application/x-ndjson", "application/*", "text/*"), _Readable()
+)
+
+
 class Cluster:
     """Elasticsearch at a URL; may be used by several threads.
 
@@ -95,8 +110,8 @@ class Cluster:
         self._transport = Transport(
             [_configured(node, headers, timeout, connections)],
             max_retries=0,
-            # bodies come as bytes and go as they are
-            serializers={"application/x-ndjson": TextSerializer()},
+            # bodies that come as bytes go as they are
+            serializers=_READABLE,
         )
 
     def close(self) -> None:
@@ -117,15 +132,22 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         ndjson: bool = False,
+        accept: tuple[int, ...] = (),
     ) -> Answer:
-        """Send one request once; raise TransportError where no answer came."""
+        """Send one request once; raise TransportError where no answer came.
+
+        That of a status below 400, or in `accept`, is an object from Elasticsearch.
+        """
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/x-ndjson" if ndjson else "application/json"
         response = self._transport.perform_request(method, target, body=body, headers=headers)
-        if response.meta.status < 400 and "x-elastic-product" not in response.meta.headers:
-            raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+        if response.meta.status < 400 or response.meta.status in accept:
+            if "x-elastic-product" not in response.meta.headers:
+                raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
+            if not isinstance(response.body, dict):
+                raise SerializationError("an answer that is no object")
         return Answer(response.meta.status, response.body)
 
     def request(
@@ -146,7 +168,7 @@ class Cluster:
         pauses = Pauses(patience)
         while True:
             try:
-                answer = self.attempt(method, path, query=query, body=body)
+                answer = self.attempt(method, path, query=query, body=body, accept=accept)
             except (TransportError, SerializationError) as exc:
                 if isinstance(exc, SerializationError) or not pauses.wait():
                     raise self.unreachable(exc) from None
@@ -209,12 +231,17 @@ def reason_of(body: Any) -> str:
     """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
     error = _error_of(body)
     if not isinstance(error, dict):
-        return " ".join(str(error).split())[:300] or "no reason given"
+        return _storable(str(error))[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
     for cause in (error.get("caused_by"), *error.get("root_cause", ())):
         if isinstance(cause, dict) and cause.get("reason") and cause["reason"] not in reason:
             reason += f": {cause['reason']}"
-    return " ".join(reason.split())[:600]
+    return _storable(reason)[:600]
+
+
+def _storable(text: str) -> str:
+    """Return a text in one line, without what PostgreSQL takes in none: NUL, and halves of a character."""
+    return " ".join(text.replace("\0", " ").split()).encode("utf-8", "replace").decode()
 
 
 def require_whole(answer: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def load(path: Path | None = None) -> Definition:
 def _read(path: Path) -> Definition:
     try:
         parsed = json.loads(path.read_text("utf-8"))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise Refused(f"{path} is not JSON: {exc}") from None
     if not isinstance(parsed, dict) or not {"settings", "mappings"} >= set(parsed):
         raise Refused(f'{path} is no index definition: an object with "settings" and "mappings"')
@@ -72,8 +72,9 @@ def _read(path: Path) -> Definition:
         isinstance(settings, dict)
         and isinstance(settings.get("index", {}), dict)
         and isinstance(mappings, dict)
+        and isinstance(mappings.get("_meta", {}), dict)
     ):
-        raise Refused(f"{path} is no index definition: settings and mappings are objects")
+        raise Refused(f"{path} is no index definition: settings, mappings and their _meta are objects")
     return Definition({name.removeprefix("index."): value for name, value in _flat(settings)}, mappings)
 
 

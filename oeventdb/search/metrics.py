@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from oeventdb.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from oeventdb.search.sync import Totals
 
@@ -25,6 +27,17 @@ _HELP = (
     ("oeventdb_sync_lag_seconds", "gauge", "Age of the oldest change that waits."),
     ("oeventdb_sync_dead_letters", "gauge", "Documents that were set aside."),
 )
+
+
+_LONGEST_SILENCE = 10.0
+"""Seconds after which a client that asks nothing is hung up on."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away, either."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def exposition(dsn: str, totals: Totals) -> str:
@@ -59,6 +72,8 @@ def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = _LONGEST_SILENCE
+
         def do_GET(self) -> None:
             if self.path != "/metrics":
                 self.send_error(404)
@@ -74,7 +89,7 @@ def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
             """Say nothing: a scrape is no news."""
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = _Server(("127.0.0.1", port), Handler)
     except OSError as exc:
         raise OSError(exc.errno, exc.strerror, f"127.0.0.1:{port}") from exc
     with server:

@@ -37,6 +37,11 @@ _LONGEST_REQUESTS = "10min"
 _LONGEST_RECORDING = "10s"
 """The same once they are answered: what is acknowledged then, its writers wait for."""
 
+_DELETION = b'{"delete":'
+_DEMAND = b'{"update":{"_id":"none"}}\n{"doc":{}}\n'
+"""Changes nothing, and demands that it is an alias, which a deletion alone can't: with an external version it would
+make an index that is missing."""
+
 _TRIES, _TRIED_FOR = 5, 60.0
 """So often, and over so many seconds at least, a document is refused by itself before it is set aside."""
 
@@ -173,7 +178,7 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
     What is refused as a whole is halved until the document that is to blame is alone. Raises
     SearchUnavailable where there is no answer.
     """
-    answer = _answer(cluster, alias, b"".join(change.lines for change in changes))
+    answer = _answer(cluster, alias, [change.lines for change in changes])
     if answer.status < 400:
         _sort(changes, alias, answer.body, outcome)
     elif answer.status != 413 and not _takes_others(cluster, alias, changes[0]):
@@ -186,9 +191,14 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
         _refused_alone(cluster, changes[0], answer, outcome)
 
 
-def _answer(cluster: Cluster, alias: str, body: bytes) -> Answer:
-    path = f"/{alias}/_bulk"
+def _answer(cluster: Cluster, alias: str, lines: list[bytes]) -> Answer:
+    path, body = f"/{alias}/_bulk", b"".join(lines)
     try:
+        if all(line.startswith(_DELETION) for line in lines):
+            answer = cluster.attempt("POST", path, query=DETAILED, body=body + _DEMAND, ndjson=True)
+            if answer.status < 400:
+                del answer.body.get("items", [])[len(lines) :]
+            return answer
         answer = cluster.attempt("POST", path, query=BRIEF, body=body, ndjson=True)
         if answer.status < 400 and answer.body.get("errors") is not False:
             answer = cluster.attempt("POST", path, query=DETAILED, body=body, ndjson=True)
@@ -200,7 +210,7 @@ def _answer(cluster: Cluster, alias: str, body: bytes) -> Answer:
 def _takes_others(cluster: Cluster, alias: str, change: Change) -> bool:
     """Return whether it takes what changes nothing, a deletion older than any version: then it is the documents."""
     line = b'{"delete":{"_id":"%d","version":0,"version_type":"external"}}\n' % change.event_id
-    answer = _answer(cluster, alias, line)
+    answer = _answer(cluster, alias, [line])
     probe = Outcome()
     if answer.status < 400:
         _sort([change], alias, answer.body, probe)
@@ -228,8 +238,10 @@ def _sort(changes: list[Change], alias: str, response: dict[str, Any], outcome: 
         raise SearchUnavailable(f"{len(items)} of {len(changes)} changes were answered")
     for change, item in zip(changes, items, strict=True):
         status, failed = item["status"], "error" in item
+        if item["_index"] == alias and not failed:
+            outcome.put_off = f"{alias} is an index, not an alias of one"
         # 409: the index has this version or a newer one; 404 without an error: deleted already
-        if status < 300 or status == 409 or (status == 404 and not failed):
+        elif status < 300 or status == 409 or (status == 404 and not failed):
             outcome.accepted.append(change)
         elif status == 400 and item["_index"] != alias:
             outcome.refused.append((change, reason_of(item)))

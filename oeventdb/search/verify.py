@@ -13,7 +13,7 @@ from urllib.parse import quote
 from oeventdb.connection import connect, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search import outbox
-from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
+from oeventdb.search.cluster import PATIENCE, Cluster, Pauses, reason_of
 from oeventdb.search.export import Snapshot
 from oeventdb.search.indices import Indices
 from oeventdb.search.listing import Listing, document_id
@@ -269,10 +269,13 @@ class _Comparison:
         answer = self._cluster.request(
             "POST",
             f"/{self._alias}/_mget",
-            query={"_source": "false", "filter_path": "docs._id,docs._version,docs.found"},
+            query={"_source": "false", "filter_path": "docs._id,docs._version,docs.found,docs.error"},
             body={"ids": [str(each) for each in ids]},
             patience=PATIENCE,
         )
+        for doc in answer["docs"]:
+            if "error" in doc:
+                raise SearchUnavailable(f"a part of the index did not answer: {reason_of(doc)}")
         return {document_id(doc["_id"]): doc["_version"] for doc in answer["docs"] if doc.get("found")}
 
 

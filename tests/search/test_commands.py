@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from oeventdb import search
 from oeventdb.cli import main
 from tests import samples
 from tests.cli.running import one_line, run
@@ -71,6 +72,30 @@ def test_a_name_commands_no_terminal(db: psycopg.Connection) -> None:
 
 
 @pytest.mark.usefixtures("shell")
+def test_a_document_that_is_refused_commands_no_terminal(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    properties = {"name": {"type": "long"}, "privacy": {"type": "keyword"}}
+    numbers = search.Definition({}, {"dynamic": False, "properties": properties})
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=numbers)
+    event = samples.event(db, name="\x1b[2J \u202eright to left \x9b2J")
+    told = oeventdb("sync", "--once").stderr
+    assert f"event {event} version 1 refused: " in told
+    assert "\ufffd[2J \ufffdright to left \ufffd2J" in told
+    assert not {"\x1b", "\u202e", "\x9b"} & set(told)
+
+
+@pytest.mark.usefixtures("shell")
+def test_dates_of_any_kind_are_shown(db: psycopg.Connection, elastic: Elastic) -> None:
+    samples.event(db, name="ides", starts_at="0044-03-15 12:00+00")
+    oeventdb("reindex")
+    by_hand = {"name": "spring", "starts_at": "2026-05"}
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/9000?refresh=true", by_hand)
+    assert " 0044-03-15 " in oeventdb("search", "ides").stdout
+    assert " 2026-05 " in oeventdb("search", "spring").stdout
+
+
+@pytest.mark.usefixtures("shell")
 def test_nothing_found_is_no_failure() -> None:
     oeventdb("reindex")
     found = oeventdb("search", "pycon")
@@ -116,6 +141,7 @@ def test_stdout_that_is_closed_early_is_no_traceback(migrated: str) -> None:
         (["reindex", "--keep", "-1"], 2, "usage: "),
         (["reindex", "--alias", "No/Name"], 2, "usage: the alias"),
         (["search", "x", "--alias", "*"], 2, "usage: the alias"),
+        (["search", "\udcff"], 2, "usage: an option or argument is not UTF-8"),
         (
             ["reindex", "--to-file", "/nowhere/at/all"],
             1,

@@ -82,6 +82,7 @@ def test_what_stands_beside_the_settings_of_the_index_is_not_lost(
         {"settings": {"index": None}},
         {"settings": []},
         {"mappings": "strict"},
+        {"mappings": {"_meta": None}},
         {"aliases": {}},
         [],
     ],
@@ -90,3 +91,10 @@ def test_what_stands_beside_the_settings_of_the_index_is_not_lost(
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(Refused, match="is no index definition"):
         search.load(written(tmp_path, content))
+
+
+def test_a_file_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(Refused, match="is not JSON"):
+        search.load(path)

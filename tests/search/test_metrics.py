@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -48,3 +50,19 @@ def test_without_the_database_the_counters_are_still_there() -> None:
             "oeventdb_sync_refused_total",
             "oeventdb_sync_errors_total",
         }
+
+
+def test_clients_that_go_away_or_say_nothing_are_no_news(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("oeventdb.search.metrics._LONGEST_SILENCE", 0.2)
+    with served(0, "postgresql://localhost:1/none", search.Totals()) as port:
+        for said in (b"", b"GET /metrics HTTP/1.1\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(said)
+                # closed at once, with a reset
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            assert client.recv(1) == b""
+        assert scrape(port)["oeventdb_sync_errors_total"] == 0
+    assert capsys.readouterr().err == ""

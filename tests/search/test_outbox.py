@@ -11,6 +11,8 @@ import pytest
 
 from oeventdb import schema, search
 from oeventdb.errors import SearchUnavailable
+from oeventdb.search import outbox
+from oeventdb.search.cluster import Cluster
 from tests import samples
 from tests.search.proxy import Proxy
 from tests.search.test_reindex import documents
@@ -65,6 +67,28 @@ def test_a_repair_of_another_alias_takes_nothing_from_the_one_that_is_served(
     assert elastic.documents() == documents(db)
 
 
+@pytest.mark.parametrize("in_its_place", ["nothing", "an index"])
+def test_a_deletion_waits_for_the_alias_and_makes_no_index(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, live: str, in_its_place: str
+) -> None:
+    event = samples.event(db)
+    once(migrated, elastic)
+    aliases = elastic.indices()[live]["aliases"]
+    elastic.ask("DELETE", f"/{live}/_alias/{elastic.alias}")
+    if in_its_place == "an index":
+        elastic.ask("PUT", f"/{elastic.alias}")
+    db.execute("DELETE FROM events WHERE id = %s", (event,))
+    with Cluster(elastic.url) as cluster:
+        outcome = outbox.step(db, cluster, elastic.alias)
+    assert (outcome.accepted, lag(db)) == ([], (1, 0))
+    assert elastic.alias in outcome.put_off
+    if in_its_place == "an index":
+        elastic.ask("DELETE", f"/{elastic.alias}")
+    elastic.ask("PUT", f"/{live}/_alias/{elastic.alias}", aliases[elastic.alias])
+    assert once(migrated, elastic).documents == 1
+    assert elastic.documents() == {}
+
+
 def test_what_was_set_aside_is_not_any_more_once_a_rebuild_has_it(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
@@ -99,12 +123,13 @@ def test_what_was_set_aside_can_be_queued_again(
     assert elastic.documents() == documents(db)
 
 
-def refusal(status: int) -> bytes:
+def refusal(status: int, said: bytes = b'{"error":"blocked"}', kind: bytes = b"application/json") -> bytes:
     """Return what a firewall answers."""
-    said = b'{"error":"blocked"}'
-    return (
-        b"HTTP/1.1 %d No\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-        % (status, len(said), said)
+    return b"HTTP/1.1 %d No\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        status,
+        kind,
+        len(said),
+        said,
     )
 
 
@@ -135,6 +160,51 @@ def test_a_document_for_which_a_whole_request_is_refused_is_set_aside_in_the_end
     assert done.errors >= 4
     assert lag(db) == (0, 1)
     assert f"event {bad} version 1 refused" in caplog.text
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize(
+    ("said", "kind", "reason"),
+    [
+        (b"<Error>blocked</Error>", b"application/xml", "<Error>blocked</Error>"),
+        (b"<p>ge\xe4chtet</p>", b"text/html; charset=iso-8859-1", r"<p>ge\xe4chtet</p>"),
+        (b"blocked", b"application/json", "blocked"),
+        (b'{"error":"bl\\u0000ck\\ud800"}', b"application/json", "bl ck?"),
+    ],
+)
+def test_a_refusal_may_be_in_any_form(
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    said: bytes,
+    kind: bytes,
+    reason: str,
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
+    proxy.verdict = lambda chunk: refusal(403, said, kind) if b"<script>" in chunk else True
+    samples.event(db)
+    samples.event(db, name="<script>")
+    done = once(migrated, elastic, proxy.url)
+    assert (done.documents, done.dead, lag(db)) == (1, 1, (0, 1))
+    row = db.execute("SELECT reason FROM oeventdb_internal.search_dead_letters").fetchone()
+    assert row is not None
+    assert row[0].endswith(f"HTTP 403: {reason}")
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("said", [b"", b"[]", b"null"])
+def test_an_answer_that_says_nothing_is_no_acknowledgement(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, said: bytes
+) -> None:
+    answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
+    proxy.verdict = lambda chunk: answer if b"_bulk" in chunk else True
+    samples.event(db)
+    with pytest.raises(SearchUnavailable, match="is not Elasticsearch"):
+        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0)
+    assert lag(db) == (1, 0)
 
 
 @pytest.mark.usefixtures("live")

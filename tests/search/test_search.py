@@ -13,7 +13,7 @@ from oeventdb import search
 from oeventdb.cli import main
 from oeventdb.errors import SearchUnavailable
 from tests import samples
-from tests.cli.running import run
+from tests.cli.running import one_line, run
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
@@ -166,6 +166,16 @@ def test_an_answer_that_is_not_whole_is_none(
         search.search(proxy.url, "python", alias=elastic.alias)
     with pytest.raises(SearchUnavailable, match="a part of the index did not answer"):
         search.verify(migrated, proxy.url, alias=elastic.alias)
+
+
+@pytest.mark.parametrize("answer", [b"<html>Not Found</html>", b'{"detail":"Not Found"}'])
+def test_something_else_that_finds_nothing_is_told(proxy: Proxy, answer: bytes) -> None:
+    head = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    kind = b"text/html" if answer.startswith(b"<") else b"application/json"
+    proxy.verdict = lambda _: head % (kind, len(answer)) + answer
+    result = run(main, "search", "x", "--elasticsearch-url", proxy.url)
+    assert result.exit_code == 5
+    assert one_line(result).endswith("is not Elasticsearch")
 
 
 def product(answer: dict[str, Any]) -> bytes:

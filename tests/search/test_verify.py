@@ -19,6 +19,7 @@ from tests.search.test_reindex import documents
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 
 def unseen(db: psycopg.Connection[Any], statement: str) -> None:
@@ -193,6 +194,27 @@ def test_the_least_of_ids_is_compared_as_well(
     elastic.ask("DELETE", f"/{elastic.alias}/_doc/{least}")
     assert search.verify(migrated, elastic.url, alias=elastic.alias, repair=True).missing == [least]
     assert search.verify(migrated, elastic.url, alias=elastic.alias).left == 0
+
+
+def test_what_the_index_does_not_tell_is_no_difference(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    event = samples.event(db)
+    index = search.reindex(migrated, elastic.url, alias=elastic.alias).index
+    elastic.ask("PUT", f"/{elastic.alias}/_doc/9000", {"id": 9000, "name": "not ours"})
+    db.execute("UPDATE events SET name = 'waits in the outbox' WHERE id = %s", (event,))
+
+    def away_for_some_looks(chunk: bytes) -> bool:
+        if b"/_mget" in chunk:
+            elastic.ask("POST", f"/{index}/_close")
+        elif b"/_refresh" in chunk:
+            elastic.ask("POST", f"/{index}/_open")
+            elastic.ask("GET", f"/_cluster/health/{index}?wait_for_status=yellow&timeout=30s")
+        return True
+
+    proxy.verdict = away_for_some_looks
+    with pytest.raises(SearchUnavailable, match="a part of the index did not answer: closed"):
+        search.verify(migrated, proxy.url, alias=elastic.alias)
 
 
 def test_it_mends_whatever_the_role_says_of_null_in_arrays(
