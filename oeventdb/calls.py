@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
@@ -94,29 +94,36 @@ def jsonb(name: str, value: Any) -> Any:
 
 
 def array(value: Any) -> Any:
-    """An array parameter of any sequence; None and DEFAULT stay what they are."""
-    return value if value is None or value is DEFAULT else list(value)
+    """An array parameter of any sequence; what is one value, as a text is, stays what it is."""
+    # "12" is no 1 and 2: PostgreSQL refuses it
+    is_one = isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable)
+    return cast("object", value) if is_one else list(cast("Iterable[object]", value))
 
 
 def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = False) -> NoReturn:
     """Raise the domain error for what went wrong in a call, or the error itself if it is none.
 
     Values that PostgreSQL cannot take for the argument's type at all (a date that is none, text
-    with a NUL character) are invalid arguments like those a function refuses. Where the call
-    ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
+    with a NUL character, a number for an interval) are invalid arguments like those a function refuses.
+    Where the call ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
     """
     error = translate(exc)
     if error is exc:
-        if is_done or not isinstance(exc, (psycopg.DataError, UnicodeEncodeError)):
+        if is_done or not (isinstance(exc, (psycopg.DataError, UnicodeEncodeError)) or _is_of_the_call(exc)):
             raise exc
-        primary = exc.diag.message_primary if isinstance(exc, psycopg.DataError) else None
+        primary = exc.diag.message_primary if isinstance(exc, psycopg.Error) else None
         error = _invalid(_at_fault(exc, arguments), primary or str(exc))
     raise error from exc
 
 
+def _is_of_the_call(exc: Exception) -> bool:
+    """Whether it is a cast of our statement that there is not, and not one within a function or trigger."""
+    return isinstance(exc, psycopg.errors.CannotCoerce) and exc.diag.statement_position is not None
+
+
 def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
     """The argument whose value could not be sent or read, where that is known."""
-    if isinstance(exc, psycopg.DataError) and exc.sqlstate:
+    if isinstance(exc, psycopg.Error) and exc.sqlstate:
         # PostgreSQL says "parameter $1"; parameters are numbered as the arguments stand in the statement
         numbers = re.findall(r"\$(\d+)", exc.diag.context or "")
         return dict(enumerate(arguments, 1)).get(int(numbers[0])) if len(numbers) == 1 else None
