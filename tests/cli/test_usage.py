@@ -64,7 +64,11 @@ def showing(show: Callable[[Settings], object]) -> click.Command:
         (errors.SoldOut("none left", hint="wait"), 1, "OE101: none left (wait)"),
         (psycopg.OperationalError("server closed"), 4, "postgresql: server closed"),
         (psycopg.errors.AdminShutdown("bye"), 4, "57P01: bye"),
-        (psycopg.errors.InsufficientPrivilege("no\nright"), 1, "42501: no right"),
+        (
+            psycopg.errors.InsufficientPrivilege("no\nright"),
+            1,
+            "42501: no right (connect as the owner, or have the owner give this role what `oeventdb grant` does)",
+        ),
         (psycopg.errors.InvalidPassword("wrong"), 4, "28P01: wrong"),
         (NotListening("refused"), 5, "elasticsearch: Connection error"),
         (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: No such file or directory: /x"),
