@@ -270,9 +270,11 @@ def test_every_variable_of_every_command_is_one_that_a_shell_can_set(words: tupl
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
     assert command
-    variables = [str(option.envvar) for option in command.params if isinstance(option, click.Option)]
-    assert variables
-    assert [name for name in variables if not re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", name)] == []
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert options
+    for option in options:
+        assert re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", str(option.envvar))
+        assert str(option.envvar).endswith(option.opts[-1].removeprefix("--").replace("-", "_").upper())
 
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
