@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
@@ -23,8 +23,6 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 CALL_ERRORS: Final = (psycopg.Error, UnicodeEncodeError)
 """What a call can raise: psycopg's errors, and text that is no Unicode."""
-
-_NO_SUCH_VALUE: Final = (psycopg.DataError, psycopg.errors.CannotCoerce, UnicodeEncodeError)
 
 _LIMITS: Final = {"integer": 2**31, "bigint": 2**63}
 
@@ -96,10 +94,10 @@ def jsonb(name: str, value: Any) -> Any:
 
 
 def array(value: Any) -> Any:
-    """An array parameter of any sequence; None, DEFAULT and text, which is no list of its characters, stay what they are."""
-    if value is None or value is DEFAULT or isinstance(value, (str, bytes, bytearray)):
-        return value
-    return list(value)
+    """An array parameter of any sequence; what is one value, as a text is, stays what it is."""
+    # "12" is no 1 and 2: PostgreSQL refuses it
+    is_one = isinstance(value, (str, bytes, bytearray, memoryview)) or not isinstance(value, Iterable)
+    return cast("object", value) if is_one else list(cast("Iterable[object]", value))
 
 
 def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = False) -> NoReturn:
@@ -111,11 +109,16 @@ def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = Fals
     """
     error = translate(exc)
     if error is exc:
-        if is_done or not isinstance(exc, _NO_SUCH_VALUE):
+        if is_done or not (isinstance(exc, (psycopg.DataError, UnicodeEncodeError)) or _is_of_the_call(exc)):
             raise exc
         primary = exc.diag.message_primary if isinstance(exc, psycopg.Error) else None
         error = _invalid(_at_fault(exc, arguments), primary or str(exc))
     raise error from exc
+
+
+def _is_of_the_call(exc: Exception) -> bool:
+    """Whether it is a cast of our statement that there is not, and not one within a function or trigger."""
+    return isinstance(exc, psycopg.errors.CannotCoerce) and exc.diag.statement_position is not None
 
 
 def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:

@@ -17,8 +17,8 @@ MANIFEST = Path(__file__).resolve().parent.parent / "db" / "manifest.json"
 INTRODUCTION = """\
 # Tables
 
-The tables of schema `public` are Open Event's own. Shown are their keys, what oeventdb adds to them, and every
-constraint; the columns that are not named are as Open Event made them. Schema `oeventdb_internal` belongs to oeventdb:
+The tables of schema `public` are Open Event's own. Shown are their keys, what oeventdb adds to them, changes or drops, and
+every constraint; the columns that are not named are as Open Event made them. Schema `oeventdb_internal` belongs to oeventdb:
 read it if you like, write to it never.
 
 This page is generated from the catalog of a migrated database by `make docs`.
@@ -71,7 +71,7 @@ def tables_page(connection: psycopg.Connection[tuple[object, ...]]) -> str:
     """The entity diagram, Open Event's tables with what is added, and the internal ones."""
     manifest = json.loads(MANIFEST.read_text("utf-8"))
     tables = _by_table(manifest["objects"])
-    legacy = {item["object"] for item in manifest["legacy"]}
+    legacy = {item["object"]: item["type"] for item in manifest["legacy"] if item["kind"] == "column"}
     comments = {str(name): str(text) for name, text in connection.execute(_COMMENTS).fetchall()}
     public = sorted(name for name in tables if name.startswith("public."))
     internal = sorted(name for name in tables if name.startswith("oeventdb_internal."))
@@ -80,7 +80,7 @@ def tables_page(connection: psycopg.Connection[tuple[object, ...]]) -> str:
     parts += ["## Tables of Open Event\n"]
     parts += [_section(name, tables[name], comments, legacy) for name in public]
     parts.append(INTERNAL)
-    parts += [_section(name, tables[name], comments, set()) for name in internal]
+    parts += [_section(name, tables[name], comments, {}) for name in internal]
     return "\n".join(parts)
 
 
@@ -139,20 +139,28 @@ def _short(type_: str) -> str:
     return type_.replace("timestamp with time zone", "timestamptz").replace("character varying", "varchar")
 
 
-def _section(name: str, table: dict[str, dict[str, Any]], comments: dict[str, str], legacy: set[str]) -> str:
+def _section(
+    name: str, table: dict[str, dict[str, Any]], comments: dict[str, str], legacy: dict[str, str]
+) -> str:
     keys = _keys(table)
     lines = [f"### {name.partition('.')[2]}", ""]
     if name in comments:
         lines += [comments[name], ""]
     rows = []
-    for column, item in _of_kind(table, "column").items():
-        added = f"{name}.{column}" not in legacy
-        if added or column in keys:
-            mark = "added" if added and legacy else ", ".join(sorted(keys[column], reverse=True)) or ""
+    columns = _of_kind(table, "column")
+    for column, item in columns.items():
+        former = legacy.get(f"{name}.{column}")
+        if former != item["type"] or column in keys:
+            mark = ", ".join(sorted(keys[column], reverse=True))
+            if legacy and former != item["type"]:
+                mark = "changed" if former else "added"
             meaning = _cell(comments.get(f"{name}.{column}", ""))
             null = "no" if item["nullable"] == "not null" else "yes"
             rows.append(f"| `{column}` | `{_short(item['type'])}` | {null} | {mark} | {meaning} |")
     lines += ["| column | type | NULL | | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""]
+    former_columns = (old.removeprefix(f"{name}.") for old in legacy if old.startswith(f"{name}."))
+    dropped = ", ".join(f"`{old}`" for old in former_columns if old not in columns)
+    lines += [f"Dropped: {dropped}.", ""] if dropped else []
     constraints = _of_kind(table, "constraint")
     if constraints:
         lines += ["| constraint | definition |", "| --- | --- |"]

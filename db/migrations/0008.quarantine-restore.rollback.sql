@@ -19,3 +19,7 @@ DROP FUNCTION oeventdb_internal.restore_row(text, jsonb);
 -- >>> db/procedures/internal/require_half_stars.sql
 DROP FUNCTION oeventdb_internal.require_half_stars(text);
 -- <<<
+
+-- >>> db/procedures/internal/refuse_restoring.sql
+DROP FUNCTION oeventdb_internal.refuse_restoring(text, text);
+-- <<<

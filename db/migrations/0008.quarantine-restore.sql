@@ -1,6 +1,32 @@
 -- What the migrations removed or changed can be put back: the functions behind `oeventdb quarantine restore`.
 -- depends: 0007.search-version
 
+-- >>> db/procedures/internal/refuse_restoring.sql
+-- An entry of the journal that cannot be put back says why, and what to do instead of giving another one.
+CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_restoring(
+    reason text,
+    hint text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM oeventdb_internal.fail(
+        'OE400',
+        pg_catalog.format('the entry %s', refuse_restoring.reason),
+        pg_catalog.jsonb_build_object('argument', 'journal_id', 'reason', refuse_restoring.reason),
+        refuse_restoring.hint
+    );
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.refuse_restoring(text, text) IS
+'Raises OE400 (invalid_argument) for an entry of the journal that there is, but that cannot be put back.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_restoring(text, text) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/require_half_stars.sql
 -- An old rating can only come back as what it was: rounding it again would restore nothing.
 CREATE OR REPLACE FUNCTION oeventdb_internal.require_half_stars(
@@ -108,8 +134,9 @@ BEGIN
     WHERE restore_values.current_row ? c.name AND v_old ? c.name
         AND restore_values.current_row -> c.name IS DISTINCT FROM v_old -> c.name;
     IF v_columns IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', 'names nothing to put back: the row has that value already, or the column is gone'
+        PERFORM oeventdb_internal.refuse_restoring(
+            'has nothing to put back: the row has that value already, or the column is gone',
+            'A rollback gives the old value back as it was written.'
         );
     END IF;
 
@@ -125,8 +152,9 @@ BEGIN
         SELECT FROM pg_catalog.unnest(v_columns) AS c (name)
         WHERE v_restored -> c.name IS DISTINCT FROM v_old -> c.name
     ) THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', pg_catalog.format('names values that the rules of %s change again', restore_values.table_name)
+        PERFORM oeventdb_internal.refuse_restoring(
+            pg_catalog.format('has values that the rules of %s change again', restore_values.table_name),
+            'Nothing is left to do: the row is as the rules have it. A rollback gives the old value back.'
         );
     END IF;
 END
@@ -214,8 +242,8 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('journal_entry', restore_journaled.journal_id);
     ELSIF v_entry.restored_at IS NOT NULL THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', pg_catalog.format('%s was restored at %s', v_entry.id, v_entry.restored_at)
+        PERFORM oeventdb_internal.refuse_restoring(
+            pg_catalog.format('was restored at %s', v_entry.restored_at), 'Nothing is left to do: an entry is put back once.'
         );
     END IF;
 
@@ -223,8 +251,8 @@ BEGIN
         IF EXISTS (
             SELECT FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.caused_by AND j.restored_at IS NULL
         ) THEN
-            PERFORM oeventdb_internal.refuse_argument(
-                'journal_id', pg_catalog.format('names a row that comes back with entry %s: restore that one', v_entry.caused_by)
+            PERFORM oeventdb_internal.refuse_restoring(
+                pg_catalog.format('comes back with entry %s', v_entry.caused_by), 'Restore that one.'
             );
         END IF;
         PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
@@ -233,7 +261,9 @@ BEGIN
             (v_entry.old_row ->> 'discount_code_id')::bigint, v_entry.old_row ->> 'ticket_id'
         );
     ELSIF v_entry.old_row ->> 'id' IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
+        PERFORM oeventdb_internal.refuse_restoring(
+            'is of an old column', 'Make one for the new column, if it was of use; a rollback makes the old one again.'
+        );
     ELSE
         EXECUTE pg_catalog.format(
             'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name

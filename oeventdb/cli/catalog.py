@@ -32,6 +32,7 @@ def check(settings: Settings) -> int:
     """
     with transaction(settings, read_only=True) as connection:
         differences = schema.check(connection)
+        pending = schema.pending(connection)
     if settings.as_json:
         print_json(differences)
     else:
@@ -39,7 +40,10 @@ def check(settings: Settings) -> int:
             click.echo(f"{difference.state} {difference.kind} {difference.object}")
             for line in difference.diff.splitlines():
                 click.echo(f"    {line}")
-        note(f"{len(differences)} differences" if differences else "the database is as released")
+        behind = (
+            f"; {len(pending)} pending: what they change is among them (oeventdb status)" if pending else ""
+        )
+        note(f"{len(differences)} differences{behind}" if differences else "the database is as released")
     return int(Exit.DIFFERS if differences else Exit.DONE)
 
 

@@ -23,6 +23,7 @@ _UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
 
 _HINTS = {
     "25006": "connect to the primary server, as a role that may write",
+    "42501": "connect as the owner, or have the owner give this role what `oeventdb grant` does",
     "55P03": "another session keeps the lock: pg_stat_activity shows it; wait for its end, or end it, and run the command again",
     "57014": "if a limit of the role or database did it, PGOPTIONS='-c statement_timeout=0' lifts it for one command",
 }

@@ -10,7 +10,7 @@ import click
 from oeventdb import schema, search
 from oeventdb.cli.database import transaction
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.options import common_options
+from oeventdb.cli.options import common_options, refuse_given
 from oeventdb.cli.output import note, print_json, print_table
 from oeventdb.cli.progress import progress_bars
 from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild, summary
@@ -100,6 +100,8 @@ def migrate(
       oeventdb migrate --to 0003
       oeventdb migrate --reindex
     """
+    if not reindex:
+        refuse_given("keep", "index_settings", because="is for an index, and none is made without --reindex")
     # before anything is changed: the file may be none
     definition = search.load(index_settings) if reindex else None
     with progress_bars() as progress:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from oeventdb.cli.output import printable
 
@@ -150,8 +151,19 @@ def name_variables(command: click.Command, words: tuple[str, ...] = ()) -> None:
             name_variables(inner, (*words, name))
     for option in command.params:
         if isinstance(option, click.Option) and option.name and option.expose_value:
-            option.envvar = option.envvar or _variable(*words, option.name)
+            option.envvar = option.envvar or _variable(*words, option.opts[-1].removeprefix("--"))
             option.show_envvar = True
+
+
+def refuse_given(*names: str, because: str) -> None:
+    """Raise a usage error for an option that was given and would do nothing.
+
+    In the environment it may be meant for another command.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} {because}")
 
 
 def _variable(*words: str) -> str:

@@ -53,21 +53,11 @@ def to_json(data: object, *, indent: int | None = None, only_ascii: bool = False
     return json.dumps(data, default=_plain, ensure_ascii=only_ascii, indent=indent)
 
 
-def _print_as_json(data: object, indent: int | None) -> None:
-    # in escapes of JSON itself where stdout is not UTF-8
-    is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
-    click.echo(to_json(data, indent=indent, only_ascii=not is_utf_8))
-
-
 def print_json(data: object) -> None:
     """Print one JSON document on stdout."""
-    _print_as_json(data, 2)
-
-
-def print_ndjson(rows: Iterable[object]) -> None:
-    """Print one JSON document a line on stdout, each as soon as it is there."""
-    for row in rows:
-        _print_as_json(row, None)
+    # in escapes of JSON itself where stdout is not UTF-8
+    is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    click.echo(to_json(data, indent=2, only_ascii=not is_utf_8))
 
 
 # A terminal would obey them, or show the rest of the line in another order.

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from oeventdb import search
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.options import Settings, common_options
+from oeventdb.cli.options import Settings, common_options, refuse_given
 from oeventdb.cli.output import note, print_json, print_table
 from oeventdb.cli.progress import progress_bars
 from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild, summary
@@ -48,7 +47,7 @@ def reindex_command(settings: Settings, to_file: str | None, keep: int, index_se
       oeventdb reindex --to-file - | gzip > events.ndjson.gz
     """
     if to_file is not None:
-        _refuse_options_of_an_index()
+        refuse_given("keep", "index_settings", because="is for an index, and none is made with --to-file")
         _export(settings, to_file)
         return
     done = rebuild(settings, search.load(index_settings), keep)
@@ -56,14 +55,6 @@ def reindex_command(settings: Settings, to_file: str | None, keep: int, index_se
         print_json(done)
     else:
         note(summary(done))
-
-
-def _refuse_options_of_an_index() -> None:
-    context = click.get_current_context()
-    for name in ("keep", "index_settings"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} is for an index, and none is made with --to-file")
 
 
 def _export(settings: Settings, path: str) -> None:
@@ -238,6 +229,8 @@ def search_command(
       oeventdb search "pyth ber" --limit 3 --json
       oeventdb search python --from 2026-05-01 --near 52.5,13.4 --within 100km
     """
+    if near is None:
+        refuse_given("within", because="is around a place, and none is given with --near")
     found = search.search(
         settings.elasticsearch_url,
         query,

@@ -8,7 +8,7 @@ from oeventdb.schema.grants import KINDS, grant
 from oeventdb.schema.journal import journal_list, journal_restore, journal_show
 from oeventdb.schema.runner import PATIENCE, load, migrate, rollback
 from oeventdb.schema.scripts import Migration, find
-from oeventdb.schema.status import Applied, FunctionVersion, Status, status
+from oeventdb.schema.status import Applied, FunctionVersion, Status, pending, status
 from oeventdb.schema.worker import MigrationFailed
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "journal_show",
     "load",
     "migrate",
+    "pending",
     "rollback",
     "status",
 ]

@@ -107,11 +107,21 @@ def status(connection: psycopg.Connection[TupleRow], *, directory: Path | None =
     applied = [Applied(e.id, e.finished_at, e.applied_by, e.seconds, e.adopted) for e in entries]
     return Status(
         migrations=applied,
-        pending=[m.id for m in migrations if m.id not in finished],
+        pending=_pending(entries, migrations),
         functions=_functions(connection, migrations, set(finished)),
         database=finished[-1] if finished else None,
         package=__version__,
     )
+
+
+def pending(connection: psycopg.Connection[TupleRow]) -> list[str]:
+    """Return the migrations of this package that the database has not finished."""
+    return _pending(ledger.read(connection), runner.load())
+
+
+def _pending(entries: list[ledger.Entry], migrations: list[Migration]) -> list[str]:
+    finished = {entry.id for entry in entries if entry.finished_at is not None}
+    return [migration.id for migration in migrations if migration.id not in finished]
 
 
 def installed_by(migrations: list[Migration]) -> dict[str, tuple[str, Callable]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from oeventdb.search.sync import Totals
 
-_HELP = (
+METRICS = (
     ("oeventdb_sync_documents_total", "counter", "Changes that Elasticsearch has acknowledged."),
     ("oeventdb_sync_refused_total", "counter", "Changes that Elasticsearch has refused."),
     ("oeventdb_sync_errors_total", "counter", "Batches that had to wait for a server."),
@@ -58,7 +58,7 @@ def exposition(dsn: str, totals: Totals) -> str:
         names = ("oeventdb_sync_pending", "oeventdb_sync_lag_seconds", "oeventdb_sync_dead_letters")
         values |= dict(zip(names, row, strict=True))
     lines = []
-    for name, kind, text in _HELP:
+    for name, kind, text in METRICS:
         if name in values:
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {values[name]}"]
     return "\n".join(lines) + "\n"

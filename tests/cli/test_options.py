@@ -32,9 +32,23 @@ def test_what_is_of_an_index_is_refused_for_a_file(option: tuple[str, str]) -> N
     assert f"{option[0]} is for an index, and none is made with --to-file" in one_line(result)
 
 
-def test_what_is_set_for_every_reindex_does_not_stop_a_file() -> None:
-    result = run(main, "reindex", "--to-file", "-", *NOWHERE, OEVENTDB_REINDEX_KEEP="3")
+@pytest.mark.parametrize("option", [("--keep", "3"), ("--index-settings", "nope.json")])
+def test_what_is_of_an_index_is_refused_where_none_is_rebuilt(option: tuple[str, str]) -> None:
+    result = run(main, "migrate", *option, *NOWHERE)
+    assert result.exit_code == 2
+    assert f"{option[0]} is for an index, and none is made without --reindex" in one_line(result)
+
+
+@pytest.mark.parametrize("command", [("reindex", "--to-file", "-"), ("migrate",)])
+def test_what_is_set_for_every_reindex_stops_nothing_else(command: tuple[str, ...]) -> None:
+    result = run(main, *command, *NOWHERE, OEVENTDB_REINDEX_KEEP="3")
     assert result.exit_code == 4
+
+
+def test_a_distance_from_nowhere_is_a_usage_error() -> None:
+    result = run(main, "search", "python", "--within", "10km", *NOWHERE)
+    assert result.exit_code == 2
+    assert "--within is around a place, and none is given with --near" in one_line(result)
 
 
 def test_more_words_than_elasticsearch_takes_are_a_usage_error() -> None:

@@ -52,12 +52,6 @@ def test_what_has_no_json_form_is_an_error() -> None:
         output.to_json(object())
 
 
-def test_a_stream_is_one_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_ndjson({"id": number} for number in range(3))
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["id"] for line in lines] == [0, 1, 2]
-
-
 def test_a_table_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(
         ["id", "name"], [(1, "x" * 500), (2, "[bold]not markup[/bold]"), (3, None)], title="Rows"

@@ -64,7 +64,11 @@ def showing(show: Callable[[Settings], object]) -> click.Command:
         (errors.SoldOut("none left", hint="wait"), 1, "OE101: none left (wait)"),
         (psycopg.OperationalError("server closed"), 4, "postgresql: server closed"),
         (psycopg.errors.AdminShutdown("bye"), 4, "57P01: bye"),
-        (psycopg.errors.InsufficientPrivilege("no\nright"), 1, "42501: no right"),
+        (
+            psycopg.errors.InsufficientPrivilege("no\nright"),
+            1,
+            "42501: no right (connect as the owner, or have the owner give this role what `oeventdb grant` does)",
+        ),
         (psycopg.errors.InvalidPassword("wrong"), 4, "28P01: wrong"),
         (NotListening("refused"), 5, "elasticsearch: Connection error"),
         (FileNotFoundError(2, "No such file or directory", "/x"), 1, "error: No such file or directory: /x"),
@@ -266,9 +270,11 @@ def test_every_variable_of_every_command_is_one_that_a_shell_can_set(words: tupl
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
     assert command
-    variables = [str(option.envvar) for option in command.params if isinstance(option, click.Option)]
-    assert variables
-    assert [name for name in variables if not re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", name)] == []
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert options
+    for option in options:
+        assert re.fullmatch(r"OEVENTDB_[A-Z0-9_]+", str(option.envvar))
+        assert str(option.envvar).endswith(option.opts[-1].removeprefix("--").replace("-", "_").upper())
 
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])

@@ -6,7 +6,7 @@ import copy
 import pickle
 from collections import UserDict, deque
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -109,6 +109,13 @@ def test_any_sequence_is_an_array(undone: psycopg.Connection) -> None:
     assert array(DEFAULT) is DEFAULT
 
 
+@pytest.mark.parametrize("value", ["12", b"12", bytearray(b"12"), 12])
+def test_what_is_one_value_is_no_array_of_its_pieces(undone: psycopg.Connection, value: Any) -> None:
+    _probe(undone, "bigint[]")
+    with pytest.raises(oeventdb.InvalidArgument):
+        _value(undone, Function("probe", list[int], a="bigint[]"), a=array(value))
+
+
 def test_money_inside_json_is_a_number(undone: psycopg.Connection) -> None:
     _probe(undone, "jsonb")
     price = jsonb("a", [{"price": Decimal("5.10")}])
@@ -176,6 +183,22 @@ def test_a_value_of_a_type_that_is_cast_to_no_other_is_an_invalid_argument(
         _value(undone, Function("probe", object, a=type_), a=value)
     assert caught.value.detail == {"reason": str(caught.value)}
     assert caught.value.hint == "Correct the arguments and call again; nothing was written."
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"), [("interval", 900), ("bigint", True), ("timestamptz", timedelta(hours=1))]
+)
+@pytest.mark.parametrize("is_in_pipeline", [False, True])
+def test_a_value_of_a_type_that_cannot_become_the_arguments_is_an_invalid_argument(
+    undone: psycopg.Connection, type_: str, value: Any, is_in_pipeline: bool
+) -> None:
+    _probe(undone, type_)
+    function = Function("probe", object, a=type_)
+    with undone.pipeline() if is_in_pipeline else nullcontext():
+        with pytest.raises(oeventdb.InvalidArgument, match="cannot cast type") as caught:
+            _value(undone, function, a=value)
+        undone.rollback()
+    assert caught.value.detail == {"reason": str(caught.value)}
 
 
 @pytest.mark.parametrize("time", ["infinity", "0044-03-15 BC", "9999-12-31 23:59 America/Lima"])

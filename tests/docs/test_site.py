@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -34,3 +35,17 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", (reading.ROOT / name).read_text("utf-8")):
             assert (reading.ROOT / target).exists(), f"{name}: {target}"
+
+
+def test_the_page_of_the_tables_names_every_column_that_is_not_as_open_event_made_it() -> None:
+    manifest = json.loads((reading.ROOT / "db/manifest.json").read_text("utf-8"))
+    now, before = (
+        {item["object"]: item["type"] for item in manifest[key] if item["kind"] == "column"}
+        for key in ("objects", "legacy")
+    )
+    page = (reading.DOCS / "reference/tables.md").read_text("utf-8")
+    sections = dict(part.split("\n", 1) for part in page.split("\n### ")[1:])
+    for name in before.keys() | {name for name in now if name.startswith("public.")}:
+        if now.get(name) != before.get(name):
+            _, table, column = name.split(".")
+            assert f"`{column}`" in sections[table].partition("| constraint |")[0], name

@@ -54,7 +54,7 @@ def test_a_holder_is_restored_with_the_rows_that_went_with_it(dirty: str) -> Non
         assert schema.journal_show(connection, badge).old_row["Shape"] == "round 3"
         for number in entries.values():
             schema.journal_show(connection, number)
-        with pytest.raises(InvalidArgument, match=f"comes back with entry {holder}: restore that one"):
+        with pytest.raises(InvalidArgument, match=f"^the entry comes back with entry {holder}$"):
             schema.journal_restore(connection, badge)
     with schema.connect(dirty) as connection:
         schema.journal_restore(connection, holder)

@@ -334,6 +334,18 @@ def test_the_command_prints_the_difference_and_exits_3(migrated: str) -> None:
     ]
 
 
+def test_the_command_says_that_pending_migrations_are_behind_the_differences(migrated: str) -> None:
+    schema.rollback(migrated)
+    result = CliRunner().invoke(main, ["check", "--dsn", migrated])
+    assert result.exit_code == 3
+    assert result.stderr.endswith(
+        "differences; 1 pending: what they change is among them (oeventdb status)\n"
+    )
+    schema.migrate(migrated)
+    tampered(migrated, f"ALTER FUNCTION {FUNCTION} VOLATILE")
+    assert CliRunner().invoke(main, ["check", "--dsn", migrated]).stderr == "1 differences\n"
+
+
 def test_the_command_is_content_with_a_fresh_database(migrated: str) -> None:
     result = CliRunner().invoke(main, ["check", "--json", "--dsn", migrated])
     assert result.exit_code == 0

@@ -126,8 +126,9 @@ def test_nothing_is_restored_twice(connection: psycopg.Connection) -> None:
     number = entry(connection, "2", "holder beyond")
     connection.execute("UPDATE tickets SET quantity = NULL WHERE id = 1")
     journal_restore(connection, number)
-    with pytest.raises(errors.InvalidArgument, match="was restored"):
+    with pytest.raises(errors.InvalidArgument, match=r"^the entry was restored") as caught:
         journal_restore(connection, number)
+    assert caught.value.hint == "Nothing is left to do: an entry is put back once."
     connection.execute("DELETE FROM ticket_holders WHERE id = 2")
     with pytest.raises(errors.InvalidArgument, match="was restored"):
         journal_restore(connection, number)
@@ -240,6 +241,29 @@ def test_a_word_that_is_no_ticket_is_refused(connection: psycopg.Connection) -> 
 def test_a_text_whose_column_is_gone_is_refused(connection: psycopg.Connection) -> None:
     with pytest.raises(errors.InvalidArgument, match="column is gone"):
         journal_restore(connection, entry(connection, "1", "text of ticket ids"))
+
+
+@pytest.mark.parametrize(
+    ("key", "reason", "hint"),
+    [
+        ("3", "rating", "A rollback gives"),
+        ("1", "text of ticket ids", "A rollback gives"),
+        ("4", "event missing", "Nothing is left to do"),
+        ("x", "index of the old column", "Make one for the new column"),
+    ],
+)
+def test_an_entry_that_stays_is_not_called_a_wrong_argument(
+    connection: psycopg.Connection, key: str, reason: str, hint: str
+) -> None:
+    connection.execute(
+        "INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason) VALUES"
+        """ ('0005', 'ticket_holders', '4', '{"id": 4, "event_id": null}', 'event missing'),"""
+        """ ('0003', 'feedback', 'x', '{"statement": "-"}', 'index of the old column')"""
+    )
+    with pytest.raises(errors.InvalidArgument, match=r"^the entry (has|is) ") as caught:
+        journal_restore(connection, entry(connection, key, reason))
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("journal_id", [0, -1, 999_999])

@@ -194,6 +194,7 @@ def test_a_role_that_may_not_read_is_told_so(db: psycopg.Connection, migrated: s
         )
         assert result.exit_code == 1
         assert one_line(result).startswith("42501: ")
+        assert "oeventdb grant" in one_line(result)
         assert elastic.indices() == {}
     finally:
         db.execute(f"DROP ROLE {role}")

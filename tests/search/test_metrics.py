@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oeventdb import search
-from oeventdb.search.metrics import served
+from oeventdb.search.metrics import METRICS, served
 from tests import samples
+from tests.docs import reading
 
 if TYPE_CHECKING:
     import psycopg
@@ -41,6 +42,12 @@ def test_what_is_scraped(db: psycopg.Connection, migrated: str) -> None:
         }
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/else", timeout=10)
+
+
+def test_each_is_explained_to_whoever_runs_it() -> None:
+    page = reading.ROOT.joinpath("docs/how-to/run-sync.md").read_text()
+    assert [row for row in METRICS if "| `{}` | {} | {} |".format(*row) not in page] == []
+    assert page.count("| `oeventdb_sync_") == len(METRICS)
 
 
 def test_without_the_database_the_counters_are_still_there() -> None:

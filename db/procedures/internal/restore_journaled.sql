@@ -17,8 +17,8 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('journal_entry', restore_journaled.journal_id);
     ELSIF v_entry.restored_at IS NOT NULL THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', pg_catalog.format('%s was restored at %s', v_entry.id, v_entry.restored_at)
+        PERFORM oeventdb_internal.refuse_restoring(
+            pg_catalog.format('was restored at %s', v_entry.restored_at), 'Nothing is left to do: an entry is put back once.'
         );
     END IF;
 
@@ -26,8 +26,8 @@ BEGIN
         IF EXISTS (
             SELECT FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.caused_by AND j.restored_at IS NULL
         ) THEN
-            PERFORM oeventdb_internal.refuse_argument(
-                'journal_id', pg_catalog.format('names a row that comes back with entry %s: restore that one', v_entry.caused_by)
+            PERFORM oeventdb_internal.refuse_restoring(
+                pg_catalog.format('comes back with entry %s', v_entry.caused_by), 'Restore that one.'
             );
         END IF;
         PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
@@ -36,7 +36,9 @@ BEGIN
             (v_entry.old_row ->> 'discount_code_id')::bigint, v_entry.old_row ->> 'ticket_id'
         );
     ELSIF v_entry.old_row ->> 'id' IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument('journal_id', 'names an entry that only rolling its migration back puts back');
+        PERFORM oeventdb_internal.refuse_restoring(
+            'is of an old column', 'Make one for the new column, if it was of use; a rollback makes the old one again.'
+        );
     ELSE
         EXECUTE pg_catalog.format(
             'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name

@@ -32,8 +32,9 @@ BEGIN
     WHERE restore_values.current_row ? c.name AND v_old ? c.name
         AND restore_values.current_row -> c.name IS DISTINCT FROM v_old -> c.name;
     IF v_columns IS NULL THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', 'names nothing to put back: the row has that value already, or the column is gone'
+        PERFORM oeventdb_internal.refuse_restoring(
+            'has nothing to put back: the row has that value already, or the column is gone',
+            'A rollback gives the old value back as it was written.'
         );
     END IF;
 
@@ -49,8 +50,9 @@ BEGIN
         SELECT FROM pg_catalog.unnest(v_columns) AS c (name)
         WHERE v_restored -> c.name IS DISTINCT FROM v_old -> c.name
     ) THEN
-        PERFORM oeventdb_internal.refuse_argument(
-            'journal_id', pg_catalog.format('names values that the rules of %s change again', restore_values.table_name)
+        PERFORM oeventdb_internal.refuse_restoring(
+            pg_catalog.format('has values that the rules of %s change again', restore_values.table_name),
+            'Nothing is left to do: the row is as the rules have it. A rollback gives the old value back.'
         );
     END IF;
 END
