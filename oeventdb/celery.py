@@ -73,7 +73,7 @@ def rebuild(task: Task[[], dict[str, Any]]) -> dict[str, Any]:
         failure = _told(exc)
     # outside the handler, so that the first exception is no part of what Celery logs and stores
     away = isinstance(failure, DatabaseUnreachable | SearchUnreachable)
-    if away and task.request.retries < (task.max_retries or 0):
+    if away and (task.max_retries is None or task.request.retries < task.max_retries):
         _LOG.warning("the search index waits to be rebuilt: %s", failure)
         raise task.retry(exc=failure)
     _LOG.error("the search index was not rebuilt: %s", failure)

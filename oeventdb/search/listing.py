@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oeventdb.errors import SearchUnavailable
@@ -63,7 +64,9 @@ class Listing:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._cluster.request("DELETE", "/_pit", body={"id": self._pit}, accept=(404,))
+        # all is read, and it goes by itself after a while
+        with suppress(SearchUnavailable):
+            self._cluster.request("DELETE", "/_pit", body={"id": self._pit}, accept=(404,))
 
     def by_id(self) -> Iterator[tuple[int, int]]:
         """Yield the field `id` and the version of every document, in the order of ids."""

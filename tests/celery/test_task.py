@@ -105,6 +105,20 @@ def test_every_failure_is_one_line_without_secrets_that_another_process_can_read
     assert (type(copy), str(copy)) == (kind, line)
 
 
+def test_without_a_limit_it_is_tried_until_the_server_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OEVENTDB_DSN", "postgresql://127.0.0.1:1/none")
+    monkeypatch.setattr(rebuild, "max_retries", None)
+    failures = iter([SearchUnreachable("gone")] * 5)
+
+    def reindex(*_: object, **__: object) -> search.Reindexed:
+        for failure in failures:
+            raise failure
+        return search.Reindexed("events-1", "events", 0, 0.0)
+
+    monkeypatch.setattr(search, "reindex", reindex)
+    assert rebuild.apply().get()["index"] == "events-1"
+
+
 def test_no_other_module_imports_celery() -> None:
     importing = {
         path.name

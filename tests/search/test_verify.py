@@ -16,6 +16,7 @@ from oeventdb.search.indices import PUBLIC_FILTER
 from tests import samples
 from tests.cli.running import one_line, run
 from tests.search.test_reindex import documents
+from tests.search.test_reindex_failures import BUSY
 
 if TYPE_CHECKING:
     from tests.search.elastic import Elastic
@@ -215,6 +216,14 @@ def test_what_the_index_does_not_tell_is_no_difference(
     proxy.verdict = away_for_some_looks
     with pytest.raises(SearchUnavailable, match="a part of the index did not answer: closed"):
         search.verify(migrated, proxy.url, alias=elastic.alias)
+
+
+def test_a_point_in_time_that_cannot_be_closed_is_no_failure(
+    migrated: str, elastic: Elastic, proxy: Proxy, drifted: dict[str, list[int]]
+) -> None:
+    proxy.verdict = lambda chunk: BUSY % b"503 Busy" if chunk.startswith(b"DELETE /_pit") else True
+    assert shown(search.verify(migrated, proxy.url, alias=elastic.alias)) == drifted
+    assert proxy.cuts > 0
 
 
 def test_it_mends_whatever_the_role_says_of_null_in_arrays(
