@@ -60,6 +60,21 @@ def test_codes_are_created_and_refused_as_everywhere(loose: psycopg.Connection, 
         loose.execute(CREATE.replace("10", "101"), [event, "Late", "percent"])
 
 
+def test_an_idempotency_key_is_no_other(loose: psycopg.Connection) -> None:
+    shop = Shop(loose)
+    lines = json.dumps([line(shop.ticket())])
+
+    def place(key: str) -> object:
+        call = (
+            "SELECT id FROM oeventdb.place_order(%s, %s::jsonb, 'a@b', idempotency_key => %s COLLATE loose)"
+        )
+        return loose.execute(call, [shop.event, lines, key]).fetchone()
+
+    lower, upper = place("key"), place("KEY")
+    assert lower != upper
+    assert (place("key"), place("KEY")) == (lower, upper)
+
+
 def test_orders_are_placed_and_refused_as_everywhere(loose: psycopg.Connection, refused: Refusal) -> None:
     shop = Shop(loose)
     lines = json.dumps([line(shop.ticket())])
