@@ -146,7 +146,7 @@ BEGIN
         'OE404',
         pg_catalog.format(
             '%s %s does not exist',
-            pg_catalog.replace(refuse_unknown.resource, '_', ' '), pg_catalog.left(refuse_unknown.id::text, 100)
+            pg_catalog.replace(refuse_unknown.resource COLLATE "C", '_', ' '), pg_catalog.left(refuse_unknown.id::text, 100)
         ),
         pg_catalog.jsonb_build_object(
             'resource', refuse_unknown.resource,

@@ -489,7 +489,7 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF require_choice.value IS NULL OR require_choice.value <> ALL (require_choice.choices) THEN
+    IF require_choice.value IS NULL OR require_choice.value COLLATE "C" <> ALL (require_choice.choices) THEN
         PERFORM oeventdb_internal.refuse_argument(
             require_choice.argument,
             pg_catalog.format('is none of %s', pg_catalog.array_to_string(require_choice.choices, ', '))
@@ -914,7 +914,7 @@ BEGIN
             RAISE;
         WHEN check_violation THEN
             GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-            PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint, 'discount_codes_', ''));
+            PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint COLLATE "C", 'discount_codes_', ''));
     END;
 
     IF v_code.used_for = 'ticket' THEN

@@ -935,7 +935,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('email', 'is NULL');
     ELSIF pg_catalog.length(require_buyer.email) > 254 THEN
         PERFORM oeventdb_internal.refuse_argument('email', 'is longer than 254 characters');
-    ELSIF require_buyer.email !~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN
+    ELSIF require_buyer.email COLLATE "C" !~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN
         PERFORM oeventdb_internal.refuse_argument('email', 'is no e-mail address');
     ELSIF require_buyer.hold IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is NULL');
@@ -977,7 +977,7 @@ BEGIN
             RETURN NULL;
         END IF;
         SELECT r.* INTO v_earlier FROM oeventdb_internal.order_requests AS r
-        WHERE r.idempotency_key = begin_request.idempotency_key;
+        WHERE r.idempotency_key = begin_request.idempotency_key COLLATE "default";
         -- gone again, with its order: then the key is new
         EXIT WHEN FOUND;
     END LOOP;
@@ -1157,8 +1157,9 @@ BEGIN
     SELECT p.* INTO v_order FROM placed AS p;
 
     IF place_order.idempotency_key IS NOT NULL THEN
+        -- by the collation that the caller's text may have it could be other keys as well
         UPDATE oeventdb_internal.order_requests AS r SET order_id = v_order.id
-        WHERE r.idempotency_key = place_order.idempotency_key;
+        WHERE r.idempotency_key = place_order.idempotency_key COLLATE "default";
     END IF;
     RETURN NEXT v_order;
 END

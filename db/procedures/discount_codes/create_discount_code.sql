@@ -60,7 +60,7 @@ BEGIN
             RAISE;
         WHEN check_violation THEN
             GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-            PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint, 'discount_codes_', ''));
+            PERFORM oeventdb_internal.refuse_definition(pg_catalog.replace(v_constraint COLLATE "C", 'discount_codes_', ''));
     END;
 
     IF v_code.used_for = 'ticket' THEN

@@ -9,7 +9,7 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF require_choice.value IS NULL OR require_choice.value <> ALL (require_choice.choices) THEN
+    IF require_choice.value IS NULL OR require_choice.value COLLATE "C" <> ALL (require_choice.choices) THEN
         PERFORM oeventdb_internal.refuse_argument(
             require_choice.argument,
             pg_catalog.format('is none of %s', pg_catalog.array_to_string(require_choice.choices, ', '))

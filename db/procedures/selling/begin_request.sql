@@ -19,7 +19,7 @@ BEGIN
             RETURN NULL;
         END IF;
         SELECT r.* INTO v_earlier FROM oeventdb_internal.order_requests AS r
-        WHERE r.idempotency_key = begin_request.idempotency_key;
+        WHERE r.idempotency_key = begin_request.idempotency_key COLLATE "default";
         -- gone again, with its order: then the key is new
         EXIT WHEN FOUND;
     END LOOP;

@@ -86,8 +86,9 @@ BEGIN
     SELECT p.* INTO v_order FROM placed AS p;
 
     IF place_order.idempotency_key IS NOT NULL THEN
+        -- by the collation that the caller's text may have it could be other keys as well
         UPDATE oeventdb_internal.order_requests AS r SET order_id = v_order.id
-        WHERE r.idempotency_key = place_order.idempotency_key;
+        WHERE r.idempotency_key = place_order.idempotency_key COLLATE "default";
     END IF;
     RETURN NEXT v_order;
 END

@@ -13,7 +13,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('email', 'is NULL');
     ELSIF pg_catalog.length(require_buyer.email) > 254 THEN
         PERFORM oeventdb_internal.refuse_argument('email', 'is longer than 254 characters');
-    ELSIF require_buyer.email !~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN
+    ELSIF require_buyer.email COLLATE "C" !~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN
         PERFORM oeventdb_internal.refuse_argument('email', 'is no e-mail address');
     ELSIF require_buyer.hold IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is NULL');
