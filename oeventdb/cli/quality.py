@@ -141,7 +141,7 @@ def show_command(settings: Settings, journal_id: int) -> None:
         [
             (column, _text(value), _text(current.get(column)))
             for column, value in entry.old_row.items()
-            if value is not None
+            if value is not None or current.get(column) is not None
         ],
     )
 
