@@ -37,7 +37,9 @@ LIMITS = {
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Where the shop listens.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Where the shop listens."
+)
 @click.option(
     "--elasticsearch-url", envvar="OEVENTDB_ELASTICSEARCH_URL", help="Else one is found or started."
 )

@@ -126,9 +126,11 @@ def show_command(settings: Settings, journal_id: int) -> None:
     if settings.as_json:
         print_json(entry)
         return
+    # a lost claim, or a statement, is no row
+    there = ", gone" if entry.current_row is None else ", still there"
     facts = [
         ("entry", f"{entry.id}, by {entry.migration} at {entry.journaled_at:%Y-%m-%d %H:%M:%S%z}"),
-        ("row", f"{entry.table} {entry.key}, {'gone' if entry.current_row is None else 'still there'}"),
+        ("row", f"{entry.table} {entry.key}{there if 'id' in entry.old_row else ''}"),
         ("reason", entry.reason),
         ("restoring", entry.needs),
     ]
@@ -139,7 +141,7 @@ def show_command(settings: Settings, journal_id: int) -> None:
         [
             (column, _text(value), _text(current.get(column)))
             for column, value in entry.old_row.items()
-            if value is not None
+            if value is not None or current.get(column) is not None
         ],
     )
 

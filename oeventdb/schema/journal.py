@@ -117,6 +117,8 @@ def _needs(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> str:
     try:
         with connection.transaction(force_rollback=True):
             _restore(connection, entry["id"])
+    except Refused as refusal:
+        return f"is refused now: {refusal}"
     except psycopg.errors.InsufficientPrivilege:
         return "takes the owner of the tables; whether the rules allow it cannot be tried as this role"
     except psycopg.Error as refusal:
@@ -126,6 +128,13 @@ def _needs(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> str:
 
 
 def _restore(connection: psycopg.Connection[Any], journal_id: int) -> None:
+    found = connection.execute(
+        "SELECT pg_catalog.to_regprocedure('oeventdb_internal.restore_journaled(bigint)')"
+    ).fetchone()
+    if found is None or found[0] is None:
+        raise Refused(
+            "this database cannot restore yet", hint="apply the pending migrations: run `oeventdb migrate`"
+        )
     connection.execute("SELECT FROM oeventdb_internal.restore_journaled(%s)", [journal_id])
 
 
@@ -149,13 +158,6 @@ def journal_restore(connection: psycopg.Connection[Any], journal_id: int) -> Jou
     where the database has no journal or not yet the functions to restore with.
     """
     _require_journal(connection)
-    found = connection.execute(
-        "SELECT pg_catalog.to_regprocedure('oeventdb_internal.restore_journaled(bigint)')"
-    ).fetchone()
-    if found is None or found[0] is None:
-        raise Refused(
-            "this database cannot restore yet", hint="apply the pending migrations: run `oeventdb migrate`"
-        )
     with errors.translated():
         _restore(connection, journal_id)
     entry = _detail(connection, journal_id)

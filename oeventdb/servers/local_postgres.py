@@ -166,7 +166,10 @@ class LocalPostgres:
         deadline = time.monotonic() + _START_SECONDS
         while (self._pidfile_line(7) or "").strip() != "ready":
             if not _alive(pid):
-                raise DatabaseUnreachable(f"{self._last_words()} (log: {self.log})")
+                log = self.log.read_text(errors="replace") if self.log.exists() else ""
+                raise DatabaseUnreachable(
+                    f"{_last_words(log) or 'PostgreSQL did not start'} (log: {self.log})"
+                )
             if time.monotonic() > deadline:
                 raise DatabaseUnreachable(
                     f"PostgreSQL was not ready after {_START_SECONDS} s (log: {self.log})"
@@ -196,15 +199,16 @@ class LocalPostgres:
             **unprivileged.process_options(),
         )
         if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise DatabaseUnreachable(f"{Path(command[0]).name} failed: {lines[-1]}")
+            why = _last_words(done.stderr) or f"exit status {done.returncode}"
+            raise DatabaseUnreachable(f"{Path(command[0]).name} failed: {why}")
         return done.stdout
 
-    def _last_words(self) -> str:
-        """Return the line of the log that says why the server gave up."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        fatal = (line for line in reversed(lines) if "FATAL" in line)
-        return next(fatal, lines[-1] if lines else "PostgreSQL did not start")
+
+def _last_words(log: str) -> str:
+    """Return the line that says why a program of the server gave up, if there is any."""
+    lines = log.strip().splitlines()
+    fatal = (line for line in reversed(lines) if "FATAL" in line or ": error: " in line)
+    return next(fatal, lines[-1] if lines else "")
 
 
 def _children(parent: int) -> list[int]:

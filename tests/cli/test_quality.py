@@ -147,6 +147,22 @@ def test_quarantine_show_tells_what_stands_in_the_way(mended: str) -> None:
     assert shown["old_row"]["id"] == int(shown["key"])
 
 
+def test_quarantine_show_has_a_value_that_was_null_and_is_not(mended: str) -> None:
+    entries = json.loads(run(main, "quarantine", "list", "--json", "--dsn", mended).stdout)
+    filled = next(entry["id"] for entry in entries if entry["reason"].startswith("event missing"))
+    show = ("quarantine", "show", str(filled), "--dsn", mended)
+    event_id = json.loads(run(main, *show, "--json").stdout)["current_row"]["event_id"]
+    assert ["event_id", str(event_id)] in [row.split() for row in run(main, *show).stdout.splitlines()]
+
+
+def test_quarantine_show_does_not_call_gone_what_was_no_row(mended: str) -> None:
+    entries = json.loads(run(main, "quarantine", "list", "--json", "--dsn", mended).stdout)
+    claim = next(entry for entry in entries if entry["reason"].startswith("claim lost"))
+    shown = run(main, "quarantine", "show", str(claim["id"]), "--dsn", mended).stdout
+    assert f"tickets {claim['key']} " in shown
+    assert "gone" not in shown
+
+
 def test_quarantine_restore_is_refused_and_then_done_once(mended: str) -> None:
     number = str(removed_holder(mended))
     refused = run(main, "quarantine", "restore", number, "--dsn", mended)

@@ -92,6 +92,14 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     assert done.stderr == f"Error: port {port}: Address already in use; choose another with --port\n"
 
 
+def test_a_port_that_there_is_not_is_a_usage_error() -> None:
+    command = [sys.executable, "-m", "examples.shop", "--port", "80000"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 2
+    assert "80000 is not in the range" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_sample_sells_by_the_rules(db: psycopg.Connection) -> None:
     with db.transaction():
         sample.fill(db)

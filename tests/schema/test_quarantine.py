@@ -291,7 +291,9 @@ def test_a_half_migrated_database_lists_but_does_not_restore(legacy: str) -> Non
         number = entry(connection, "2", "holder beyond")
         with pytest.raises(errors.Refused, match="cannot restore yet"):
             journal_restore(connection, number)
-        assert journal_show(connection, number).old_row["id"] == 2
+        shown = journal_show(connection, number)
+    assert shown.old_row["id"] == 2
+    assert shown.needs == "is refused now: this database cannot restore yet"
 
 
 def test_a_restored_holder_survives_the_rollback(dirty: str, connection: psycopg.Connection) -> None:

@@ -137,6 +137,21 @@ def test_a_server_that_cannot_start_says_why_and_names_its_log(home: Path) -> No
     local.destroy()
 
 
+def test_a_cluster_that_cannot_be_made_says_why(home: Path) -> None:
+    initdb = home / "programs" / "initdb"
+    initdb.parent.mkdir()
+    initdb.write_text(
+        "#!/bin/sh\n"
+        "echo 'FATAL:  could not write to file: No space left on device' >&2\n"
+        "echo 'initdb: removing data directory' >&2\n"
+        "exit 1\n"
+    )
+    for path in (initdb.parent, initdb):
+        path.chmod(0o755)
+    with pytest.raises(DatabaseUnreachable, match=r"^initdb failed: FATAL:  could not write.*No space left"):
+        LocalPostgres(initdb.parent, home / "server").start()
+
+
 def test_a_directory_of_something_else_is_refused(home: Path) -> None:
     occupied = home / "pgdata"
     occupied.mkdir()
