@@ -283,6 +283,8 @@ WHERE ticket.id IS NULL
 END
 $procedure$;
 
+REVOKE ALL ON PROCEDURE oeventdb_internal.link_ticket_texts() FROM PUBLIC;
+
 CALL oeventdb_internal.link_ticket_texts();
 
 -- Of live codes that read the same in one event the oldest is the code; the others are marked. What is written until the

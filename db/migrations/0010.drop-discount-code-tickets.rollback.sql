@@ -255,3 +255,5 @@ WHERE ticket.id IS NULL
     COMMIT;
 END
 $procedure$;
+
+REVOKE ALL ON PROCEDURE oeventdb_internal.link_ticket_texts() FROM PUBLIC;
