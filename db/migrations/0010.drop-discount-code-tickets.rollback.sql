@@ -5,17 +5,17 @@ ANALYZE oeventdb_internal.journal;
 
 ALTER TABLE public.discount_codes ADD COLUMN tickets varchar;
 
--- Old codes may break their constraints, which are not asked about this column.
+-- Old codes may break constraints that are not validated, which are not asked about this column.
 DO $$
 DECLARE
     v_names text[];
     v_definitions text[];
     v_name text;
 BEGIN
-    SELECT pg_catalog.array_agg(c.conname), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
+    SELECT COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
     INTO v_names, v_definitions
     FROM pg_catalog.pg_constraint AS c
-    WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c';
+    WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND NOT c.convalidated;
     FOREACH v_name IN ARRAY v_names LOOP
         EXECUTE pg_catalog.format('ALTER TABLE public.discount_codes DROP CONSTRAINT %I', v_name);
     END LOOP;
