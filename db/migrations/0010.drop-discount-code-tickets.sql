@@ -41,6 +41,7 @@ BEGIN
         );
         ALTER TABLE public.discount_codes DROP COLUMN tickets;
         DROP PROCEDURE oeventdb_internal.link_ticket_texts();
+        DROP TABLE oeventdb_internal.linked_texts;
     END IF;
 END
 $$;
