@@ -365,7 +365,7 @@ BEGIN
             WHERE s.kind IN ('comment', 'privilege')
         );
         PERFORM oeventdb_internal.journal_column(
-            '0003.ratings', 'public.feedback', 'rating', ARRAY['index', 'constraint', 'statistics', 'default']
+            '0003.ratings', 'public.feedback', 'rating', ARRAY['type', 'index', 'constraint', 'statistics', 'default']
         );
         DROP TRIGGER feedback_in_step ON public.feedback;
         DROP TRIGGER feedback_in_step_update ON public.feedback;

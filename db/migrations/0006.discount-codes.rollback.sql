@@ -6,6 +6,8 @@ DROP TRIGGER ticket_discount ON public.tickets;
 
 DROP PROCEDURE oeventdb_internal.link_ticket_texts();
 
+DROP TABLE oeventdb_internal.linked_texts;
+
 -- >>> db/procedures/tickets/order_tickets.sql
 DROP FUNCTION oeventdb.order_tickets(text);
 -- <<<

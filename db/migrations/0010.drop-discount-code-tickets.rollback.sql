@@ -5,17 +5,17 @@ ANALYZE oeventdb_internal.journal;
 
 ALTER TABLE public.discount_codes ADD COLUMN tickets varchar;
 
--- Old codes may break their constraints, which are not asked about this column.
+-- Old codes may break constraints that are not validated, which are not asked about this column.
 DO $$
 DECLARE
     v_names text[];
     v_definitions text[];
     v_name text;
 BEGIN
-    SELECT pg_catalog.array_agg(c.conname), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
+    SELECT COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
     INTO v_names, v_definitions
     FROM pg_catalog.pg_constraint AS c
-    WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c';
+    WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND NOT c.convalidated;
     FOREACH v_name IN ARRAY v_names LOOP
         EXECUTE pg_catalog.format('ALTER TABLE public.discount_codes DROP CONSTRAINT %I', v_name);
     END LOOP;
@@ -62,6 +62,15 @@ END
 $$;
 
 SELECT oeventdb_internal.restore_column('0010.drop-discount-code-tickets');
+
+CREATE TABLE oeventdb_internal.linked_texts (
+    discount_code_id bigint PRIMARY KEY,
+    tickets text NOT NULL
+);
+
+INSERT INTO oeventdb_internal.linked_texts (discount_code_id, tickets)
+SELECT c.id, CASE c.used_for WHEN 'ticket' THEN COALESCE(c.tickets, '') ELSE '' END
+FROM public.discount_codes AS c;
 
 CREATE OR REPLACE PROCEDURE oeventdb_internal.link_ticket_texts()
 LANGUAGE plpgsql
@@ -189,6 +198,17 @@ WHERE ticket.id IS NULL
         WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.key = n.key
     );
 
+    -- a word that was taken out of a text parts the ticket from the code; all of them first, another code may have it now
+    UPDATE public.tickets AS t SET discount_code_id = NULL
+    FROM oeventdb_internal.linked_texts AS l
+    INNER JOIN public.discount_codes AS c ON c.id = l.discount_code_id AND c.used_for = 'ticket' AND c.tickets IS DISTINCT FROM l.tickets
+    CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS p (word)
+    WHERE t.discount_code_id = c.id
+        AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+        AND t.id::text <> ALL (ARRAY(
+            SELECT pg_catalog.ltrim(pg_catalog.btrim(n.word, E' \t\n\r\f\x0B'), '0') FROM pg_catalog.string_to_table(c.tickets, ',') AS n (word)
+        ));
+
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     SELECT v_task, LEAST(pg_catalog.min(c.id) - 1, 0), COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
@@ -210,6 +230,14 @@ WHERE ticket.id IS NULL
                     CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
                     WHERE c.id > v_from AND c.id <= v_to AND c.used_for = 'ticket'
                         AND pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') ~ '^[0-9]{1,18}$'
+                        -- one that has been seen to is not asked for again: the link may have been removed since
+                        AND NOT EXISTS (
+                            SELECT FROM oeventdb_internal.linked_texts AS l
+                            CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS o (word)
+                            WHERE l.discount_code_id = c.id
+                                AND pg_catalog.ltrim(pg_catalog.btrim(o.word, E' \t\n\r\f\x0B'), '0')
+                                    = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+                        )
                 ) AS w
                 INNER JOIN public.tickets AS l ON l.id = w.ticket_id
                 INNER JOIN public.discount_codes AS o ON o.id = w.discount_code_id AND o.event_id = l.event_id
@@ -218,12 +246,15 @@ WHERE ticket.id IS NULL
                 -- once an amount above the price is refused, a text that was written since cannot ask for it
                 SELECT
                     n.ticket_id, n.discount_code_id,
-                    c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
-                        SELECT FROM pg_catalog.pg_trigger AS g
-                        WHERE g.tgrelid = 'public.tickets'::pg_catalog.regclass AND g.tgname = 'ticket_discount'
-                    ) AS is_refused
+                    CASE
+                        WHEN t.discount_code_id IS NOT NULL THEN 'claim lost: the ticket has another code'
+                        WHEN c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
+                            SELECT FROM pg_catalog.pg_trigger AS g
+                            WHERE g.tgrelid = 'public.tickets'::pg_catalog.regclass AND g.tgname = 'ticket_discount'
+                        ) THEN 'amount above the price of the ticket'
+                    END AS refusal
                 FROM claimed AS n
-                INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS NULL
+                INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS DISTINCT FROM n.discount_code_id
                 INNER JOIN public.discount_codes AS c ON c.id = n.discount_code_id
                 WHERE COALESCE(t.quantity, 0) >= 0
             ), journaled AS (
@@ -231,13 +262,23 @@ WHERE ticket.id IS NULL
                 SELECT
                     '0006.discount-codes', 'tickets', j.discount_code_id || ':' || j.ticket_id,
                     pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
-                    'amount above the price of the ticket'
-                FROM judged AS j WHERE j.is_refused
+                    j.refusal
+                FROM judged AS j
+                WHERE j.refusal IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM oeventdb_internal.journal AS e
+                    WHERE e.migration = '0006.discount-codes' AND e.table_name = 'tickets'
+                        AND e.key = j.discount_code_id || ':' || j.ticket_id
+                )
+            ), seen AS (
+                INSERT INTO oeventdb_internal.linked_texts (discount_code_id, tickets)
+                SELECT c.id, CASE c.used_for WHEN 'ticket' THEN COALESCE(c.tickets, '') ELSE '' END
+                FROM public.discount_codes AS c WHERE c.id > v_from AND c.id <= v_to
+                ON CONFLICT (discount_code_id) DO UPDATE SET tickets = EXCLUDED.tickets
             )
             UPDATE public.tickets AS t SET discount_code_id = j.discount_code_id
             FROM judged AS j
             INNER JOIN public.discount_codes AS c ON c.id = j.discount_code_id
-            WHERE NOT j.is_refused AND t.id = j.ticket_id AND t.event_id = c.event_id AND t.discount_code_id IS NULL;
+            WHERE j.refusal IS NULL AND t.id = j.ticket_id AND t.event_id = c.event_id AND t.discount_code_id IS NULL;
             UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
             v_failures := 0;
         EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation OR SQLSTATE 'OE205' THEN

@@ -37,10 +37,11 @@ BEGIN
         FROM public.discount_codes AS c WHERE c.tickets IS NOT NULL;
         PERFORM oeventdb_internal.journal_column(
             '0010.drop-discount-code-tickets', 'public.discount_codes', 'tickets',
-            ARRAY['index', 'constraint', 'statistics', 'default', 'comment', 'privilege']
+            ARRAY['type', 'not null', 'index', 'constraint', 'statistics', 'default', 'comment', 'privilege']
         );
         ALTER TABLE public.discount_codes DROP COLUMN tickets;
         DROP PROCEDURE oeventdb_internal.link_ticket_texts();
+        DROP TABLE oeventdb_internal.linked_texts;
     END IF;
 END
 $$;

@@ -70,7 +70,10 @@ def shape(dsn: str) -> list[str]:
     more = """
         SELECT stxname::text FROM pg_statistic_ext
         UNION ALL SELECT attrelid::regclass || attname || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid > 16384 AND NOT attisdropped
-        UNION ALL SELECT objoid::regclass || description FROM pg_description WHERE objoid > 16384 AND objsubid > 0
+        UNION ALL SELECT d.name || description FROM pg_description, pg_describe_object(classoid, objoid, objsubid) AS d (name)
+        WHERE objoid > 16384 AND d.name NOT LIKE '%oeventdb%'
+        UNION ALL SELECT attrelid::regclass || attname || attcollation::regcollation FROM pg_attribute
+        WHERE attrelid IN ('feedback'::regclass, 'discount_codes'::regclass) AND attcollation > 0 AND NOT attisdropped
     """
     with psycopg.connect(dsn) as connection:
         return [*digest.shape(connection, tables), *sorted(line for (line,) in connection.execute(more))]

@@ -55,8 +55,8 @@ def test_a_text_that_is_written_while_the_last_migration_is_undone_becomes_links
     schema.rollback(below, to="0009")
     run(
         below,
-        "UPDATE discount_codes SET tickets = '0' WHERE id = -1",
-        "UPDATE tickets SET discount_code_id = NULL",
+        "INSERT INTO tickets (id, name, type, sales_starts_at, sales_ends_at, event_id) VALUES (7, 'seven', 'free', now(), now(), 0)",
+        "UPDATE discount_codes SET tickets = '0,7' WHERE id = -1",
     )
     schema.migrate(below)
-    assert query(below, "SELECT discount_code_id FROM tickets WHERE id = 0") == [(-1,)]
+    assert query(below, "SELECT id FROM tickets WHERE discount_code_id = -1 ORDER BY id") == [(0,), (7,)]

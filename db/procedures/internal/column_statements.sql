@@ -13,25 +13,59 @@ BEGIN
     SELECT a.* INTO v_column FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = column_statements.relation AND a.attname = column_statements.column_name AND NOT a.attisdropped;
     RETURN QUERY
-    SELECT d.objid::regclass::text, 'index', pg_catalog.pg_get_indexdef(d.objid)
+    -- of a text as it is made again there is nothing to say
+    SELECT
+        v_column.attname::text, 'type',
+        pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', column_statements.relation, v_column.attname, t.type)
+    FROM (
+        SELECT
+            pg_catalog.format_type(v_column.atttypid, v_column.atttypmod)
+            || COALESCE(' COLLATE ' || NULLIF(v_column.attcollation, 'pg_catalog."default"'::regcollation)::regcollation::text, '')
+    ) AS t (type)
+    WHERE t.type <> 'character varying'
+    UNION ALL
+    SELECT
+        v_column.attname::text, 'not null',
+        pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', column_statements.relation, v_column.attname)
+    WHERE v_column.attnotnull
+    UNION ALL
+    SELECT d.objid::regclass::text, 'index', s.statement
     FROM (
         SELECT DISTINCT d.objid FROM pg_catalog.pg_depend AS d
         INNER JOIN pg_catalog.pg_index AS i ON i.indexrelid = d.objid
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
             AND d.refobjid = v_column.attrelid AND d.refobjsubid = v_column.attnum
     ) AS d
+    CROSS JOIN LATERAL (
+        VALUES
+            (pg_catalog.pg_get_indexdef(d.objid)),
+            (pg_catalog.format('COMMENT ON INDEX %s IS ', d.objid::regclass)
+                || pg_catalog.quote_literal(pg_catalog.obj_description(d.objid, 'pg_class')))
+    ) AS s (statement)
+    WHERE s.statement IS NOT NULL
     UNION ALL
-    SELECT
-        c.conname::text, 'constraint',
-        pg_catalog.format(
-            'ALTER TABLE %s ADD CONSTRAINT %I %s', column_statements.relation, c.conname, pg_catalog.pg_get_constraintdef(c.oid)
-        )
+    SELECT c.conname::text, 'constraint', s.statement
     FROM pg_catalog.pg_constraint AS c
+    CROSS JOIN LATERAL (
+        VALUES
+            (pg_catalog.format(
+                'ALTER TABLE %s ADD CONSTRAINT %I %s', column_statements.relation, c.conname, pg_catalog.pg_get_constraintdef(c.oid)
+            )),
+            (pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS ', c.conname, column_statements.relation)
+                || pg_catalog.quote_literal(pg_catalog.obj_description(c.oid, 'pg_constraint')))
+    ) AS s (statement)
     WHERE c.conrelid = v_column.attrelid AND v_column.attnum = ANY (c.conkey) AND c.contype IN ('c', 'u', 'f', 'x')
+        AND s.statement IS NOT NULL
     UNION ALL
-    SELECT s.stxname::text, 'statistics', pg_catalog.pg_get_statisticsobjdef(s.oid)
+    SELECT s.stxname::text, 'statistics', m.statement
     FROM pg_catalog.pg_statistic_ext AS s
-    WHERE EXISTS (
+    CROSS JOIN LATERAL (
+        VALUES
+            (pg_catalog.pg_get_statisticsobjdef(s.oid)),
+            (pg_catalog.format('COMMENT ON STATISTICS %s.%I IS ', s.stxnamespace::regnamespace, s.stxname)
+                || pg_catalog.quote_literal(pg_catalog.obj_description(s.oid, 'pg_statistic_ext')))
+    ) AS m (statement)
+    WHERE m.statement IS NOT NULL AND EXISTS (
         SELECT FROM pg_catalog.pg_depend AS d
         WHERE d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND d.objid = s.oid
             AND d.refobjid = v_column.attrelid AND d.refobjsubid = v_column.attnum
@@ -62,6 +96,6 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.column_statements(regclass, text) IS
-'Indexes, constraints, extended statistics, default, comment and privileges of a column. Raises nothing.';
+'Type, NOT NULL, indexes, constraints, extended statistics, default, comments and privileges of a column. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.column_statements(regclass, text) FROM PUBLIC;

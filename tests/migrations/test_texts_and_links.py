@@ -1,0 +1,55 @@
+"""Between the migrations that make links of the texts of ticket ids and that drop the texts, either may be changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from oeventdb import schema
+from tests.migrations.surroundings import query, run
+
+ROWS = """
+INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
+INSERT INTO tickets (id, name, type, quantity, price, sales_starts_at, sales_ends_at, event_id)
+SELECT n, 'ticket ' || n, 'paid', 5, 20, now(), now(), 1 FROM generate_series(1, 6) AS n;
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES
+    (1, 'FIRST', 'percent', 5, 'ticket', 1, '1, 2,03'), (2, 'SECOND', 'percent', 5, 'ticket', 1, '3,4');
+"""
+CHANGES = (
+    # the legacy application: 2 to the other code, 4 to none, 5 to the first
+    "UPDATE discount_codes SET tickets = '1,3,5' WHERE id = 1",
+    "UPDATE discount_codes SET tickets = '3,2,6' WHERE id = 2",
+    # a new one: 1 to none, 6 to a code of its own
+    "UPDATE tickets SET discount_code_id = NULL WHERE id = 1",
+    "SELECT oeventdb.create_discount_code(1, 'THIRD', 'percent', 5, 'ticket', '{6}')",
+)
+LINKS = [(1, None), (2, "SECOND"), (3, "FIRST"), (4, None), (5, "FIRST"), (6, "THIRD")]
+
+
+@pytest.fixture
+def linked(legacy: str) -> str:
+    """The DSN of a database whose texts are links, but still there."""
+    run(legacy, ROWS, "SELECT setval('discount_codes_id_seq', 2)")
+    schema.migrate(legacy, to="0009")
+    return legacy
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_change_of_either_counts(linked: str, *, again: bool) -> None:
+    if again:
+        schema.migrate(linked)
+        schema.rollback(linked, to="0009")
+    run(linked, *CHANGES)
+    schema.migrate(linked)
+    links = "SELECT t.id, c.code FROM tickets AS t LEFT JOIN discount_codes AS c ON c.id = t.discount_code_id ORDER BY t.id"
+    assert query(linked, links) == LINKS
+    lost = "SELECT key, reason FROM oeventdb_internal.journal WHERE table_name = 'tickets' ORDER BY key"
+    assert query(linked, lost) == [
+        ("2:3", "claim lost to a lower code"),
+        ("2:6", "claim lost: the ticket has another code"),
+    ]
+
+
+def test_texts_that_nobody_has_changed_change_no_link(linked: str) -> None:
+    run(linked, "UPDATE tickets SET discount_code_id = 3 - discount_code_id WHERE id IN (2, 4)")
+    schema.migrate(linked)
+    assert query(linked, "SELECT id, discount_code_id FROM tickets WHERE id IN (2, 4)") == [(2, 2), (4, 1)]
