@@ -7,6 +7,8 @@ LOCK TABLE public.tickets, public.orders, public.ticket_holders, public.orders_t
 
 DROP TRIGGER ticket_holder_admission ON public.ticket_holders;
 
+DROP TRIGGER ticket_holder_admission_update ON public.ticket_holders;
+
 DROP TRIGGER ticket_holder_release ON public.ticket_holders;
 
 DROP TRIGGER ticket_holder_release_update ON public.ticket_holders;

@@ -2058,20 +2058,22 @@ BEGIN
                     EXIT WHEN v_seen = 0 OR pg_catalog.clock_timestamp() > v_until;
                 END LOOP;
                 IF v_seen = 0 THEN
-                    CREATE OR REPLACE TRIGGER ticket_holder_admission
-                        BEFORE INSERT OR UPDATE OF ticket_id, event_id, order_id, admission_no ON public.ticket_holders
+                    CREATE OR REPLACE TRIGGER ticket_holder_admission BEFORE INSERT ON public.ticket_holders
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_admission();
+                    -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
+                    CREATE OR REPLACE TRIGGER ticket_holder_admission_update BEFORE UPDATE ON public.ticket_holders FOR EACH ROW
+                        WHEN (OLD.ticket_id IS DISTINCT FROM NEW.ticket_id OR OLD.event_id IS DISTINCT FROM NEW.event_id
+                            OR OLD.order_id IS DISTINCT FROM NEW.order_id OR OLD.admission_no IS DISTINCT FROM NEW.admission_no)
+                        EXECUTE FUNCTION oeventdb_internal.ticket_holder_admission();
                     CREATE OR REPLACE TRIGGER ticket_holder_release AFTER DELETE ON public.ticket_holders
                         FOR EACH ROW WHEN (OLD.admission_no IS NOT NULL)
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
-                    CREATE OR REPLACE TRIGGER ticket_holder_release_update AFTER UPDATE OF ticket_id, event_id, order_id, admission_no
-                        ON public.ticket_holders FOR EACH ROW
+                    CREATE OR REPLACE TRIGGER ticket_holder_release_update AFTER UPDATE ON public.ticket_holders FOR EACH ROW
                         WHEN (OLD.admission_no IS NOT NULL
                             AND (OLD.ticket_id, OLD.admission_no) IS DISTINCT FROM (NEW.ticket_id, NEW.admission_no))
                         EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
                     CREATE OR REPLACE TRIGGER ticket_holders_truncated AFTER TRUNCATE ON public.ticket_holders
                         FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.ticket_holder_release();
-                    -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
                     CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR UPDATE ON public.tickets
                         FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_quantity();
                     CREATE OR REPLACE TRIGGER ticket_removed AFTER DELETE ON public.tickets

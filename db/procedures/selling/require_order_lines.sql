@@ -13,9 +13,14 @@ AS $function$
 DECLARE
     v_found record;
 BEGIN
-    -- written, not only locked: who moves one of these orders to another event must see the lines, or fail; place_order has just written its own
-    UPDATE public.orders AS o SET status = o.status
-    WHERE o.id = ANY (require_order_lines.order_ids) AND o.xmin <> pg_catalog.pg_current_xact_id()::xid;
+    -- written, not only locked: who moves one of these orders to another event must see the lines, or fail. Not what this transaction has
+    -- written, as place_order has; an UPDATE of nothing would cost it more than the look
+    IF EXISTS (
+        SELECT FROM public.orders AS o
+        WHERE o.id = ANY (require_order_lines.order_ids) AND o.xmin <> pg_catalog.pg_current_xact_id()::xid
+    ) THEN
+        UPDATE public.orders AS o SET status = o.status WHERE o.id = ANY (require_order_lines.order_ids);
+    END IF;
     FOR v_found IN
         SELECT
             o.event_id,

@@ -285,6 +285,25 @@ def test_an_admission_that_an_upsert_lost_to_another_is_put_back_on_sale(
     assert invariants.broken(setup.connection) == []
 
 
+@pytest.mark.parametrize(
+    "written", ["admission_no := NULL", "order_id := NULL", "ticket_id := NEW.city::bigint"]
+)
+def test_what_a_trigger_of_others_writes_counts_as_well(rules: psycopg.Connection, written: str) -> None:
+    event = samples.event(rules)
+    ticket, other = (samples.ticket(rules, event, quantity=3) for _ in range(2))
+    order = samples.insert(rules, "orders", identifier="live", status="pending")
+    one = holder(rules, ticket, order_id=order)
+    rules.execute(
+        "CREATE FUNCTION pg_temp.by_city() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$BEGIN NEW.{written}; RETURN NEW; END$$;"
+        " CREATE TRIGGER by_city BEFORE UPDATE OF city ON ticket_holders"
+        " FOR EACH ROW EXECUTE FUNCTION pg_temp.by_city()".encode()
+    )
+    rules.execute("UPDATE ticket_holders SET city = %s WHERE id = %s", [other, one])
+    assert number(rules, one) in (1, 2, 3)
+    assert invariants.broken(rules) == []
+
+
 def test_joining_and_leaving_a_dead_order(rules: psycopg.Connection, refused: Refusal) -> None:
     ticket = samples.ticket(rules, samples.event(rules), quantity=1, max_order=1)
     dead = samples.insert(rules, "orders", identifier="dead", status="expired")
