@@ -7,7 +7,7 @@ import re
 from tests.docs import reading
 
 PAGE = (reading.DOCS / "how-to" / "quarantine.md").read_text("utf-8")
-_JOURNALING = re.compile(r"INSERT INTO oeventdb_internal\.journal .*?;", re.DOTALL)
+_JOURNALING = re.compile(r"(?:WITH [^;]*?)?INSERT INTO oeventdb_internal\.journal .*?;", re.DOTALL)
 _COMMENT = re.compile(r"--.*")
 
 
