@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import psycopg
+from psycopg.adapt import PyFormat
 
 from oeventdb.errors import InvalidArgument, translate
 
@@ -104,8 +105,8 @@ def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = Fals
     """Raise the domain error for what went wrong in a call, or the error itself if it is none.
 
     Values that PostgreSQL cannot take for the argument's type at all (a date that is none, text
-    with a NUL character, True for an id) are invalid arguments like those a function refuses. Where
-    the call ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
+    with a NUL character, True for an id), or psycopg not send (a dict for a text), are invalid
+    arguments like those a function refuses. Where the call ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
     """
     error = translate(exc)
     if error is exc:
@@ -117,8 +118,10 @@ def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = Fals
 
 
 def _is_of_the_call(exc: Exception) -> bool:
-    """Whether it is a cast of our statement that there is not, and not one within a function or trigger."""
-    return isinstance(exc, psycopg.errors.CannotCoerce) and exc.diag.statement_position is not None
+    """Whether our statement needs a cast that there is not, outside of any function or trigger, or has a value of no SQL type."""
+    if isinstance(exc, psycopg.errors.CannotCoerce):
+        return exc.diag.statement_position is not None
+    return isinstance(exc, psycopg.ProgrammingError) and exc.sqlstate is None
 
 
 def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
@@ -127,10 +130,22 @@ def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
         # PostgreSQL says "parameter $1"; parameters are numbered as the arguments stand in the statement
         numbers = re.findall(r"\$(\d+)", exc.diag.context or "")
         return dict(enumerate(arguments, 1)).get(int(numbers[0])) if len(numbers) == 1 else None
+    if isinstance(exc, psycopg.ProgrammingError):
+        return next((name for name, value in arguments.items() if not _is_sent(value)), None)
     unsent = exc.object if isinstance(exc, UnicodeEncodeError) else "\0"
     return next(
         (name for name, value in arguments.items() if isinstance(value, str) and unsent in value), None
     )
+
+
+def _is_sent(value: Any) -> bool:
+    """Whether psycopg knows an SQL type for a value, or for each item of a list."""
+    try:
+        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+            psycopg.adapters.get_dumper(type(item), PyFormat.AUTO)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def _require_whole(name: str, value: Any, limit: int) -> None:

@@ -201,6 +201,23 @@ def test_a_value_of_a_type_that_cannot_become_the_arguments_is_an_invalid_argume
     assert caught.value.detail == {"reason": str(caught.value)}
 
 
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [("bigint", {"id": 745}), ("text", {"Ada"}), ("bigint[]", [1, {}]), ("timestamptz", object())],
+)
+@pytest.mark.parametrize("is_in_pipeline", [False, True])
+def test_a_value_that_psycopg_cannot_send_is_an_invalid_argument(
+    undone: psycopg.Connection, type_: str, value: Any, is_in_pipeline: bool
+) -> None:
+    undone.execute(PROBE.format(arguments=f"a text, b {type_}", returns=type_, value="probe.b"))
+    function = Function("probe", object, a="text", b=type_)
+    with undone.pipeline() if is_in_pipeline else nullcontext():
+        with pytest.raises(oeventdb.InvalidArgument, match="cannot adapt type") as caught:
+            _value(undone, function, a="fine", b=value)
+        undone.rollback()
+    assert caught.value.detail == {"argument": "b", "reason": str(caught.value)}
+
+
 @pytest.mark.parametrize("time", ["infinity", "0044-03-15 BC", "9999-12-31 23:59 America/Lima"])
 @pytest.mark.parametrize("is_in_pipeline", [False, True])
 def test_a_time_that_python_does_not_have_is_nobody_s_invalid_argument(
