@@ -12,10 +12,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, Connection
 
 from oeventdb import functions
-from oeventdb.calls import CALL_ERRORS, DEFAULT, Function, Json, R, array, given, jsonb, refuse
+from oeventdb.calls import (
+    CALL_ERRORS,
+    DEFAULT,
+    Function,
+    Json,
+    R,
+    array,
+    given,
+    jsonb,
+    refuse,
+    require_connection,
+)
 from oeventdb.rows import (
     DiscountCode,
     EventRating,
@@ -39,6 +50,7 @@ class AsyncClient:
     """
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
+        require_connection(connection, AsyncConnection, Connection)
         self._connection = connection
 
     async def access_code_tickets(self, *, access_code_id: int) -> list[Ticket]:

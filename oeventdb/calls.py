@@ -82,6 +82,12 @@ class Function(Generic[R]):
         return statement
 
 
+def require_connection(connection: object, kind: type, other: type) -> None:
+    """Refuse what is no connection, or one of the other kind, of which psycopg would only say that it has other locks."""
+    if isinstance(connection, other) or not hasattr(connection, "pgconn"):
+        raise TypeError(f"a psycopg.{kind.__name__} is needed, not {type(connection)}")
+
+
 def given(**arguments: Any) -> dict[str, Any]:
     """The arguments without those left at DEFAULT."""
     return {name: value for name, value in arguments.items() if value is not DEFAULT}

@@ -12,10 +12,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from psycopg import Connection, Cursor
+from psycopg import AsyncConnection, Connection, Cursor
 
 from oeventdb import functions
-from oeventdb.calls import CALL_ERRORS, DEFAULT, Function, Json, R, array, given, jsonb, refuse
+from oeventdb.calls import (
+    CALL_ERRORS,
+    DEFAULT,
+    Function,
+    Json,
+    R,
+    array,
+    given,
+    jsonb,
+    refuse,
+    require_connection,
+)
 from oeventdb.rows import (
     DiscountCode,
     EventRating,
@@ -39,6 +50,7 @@ class Client:
     """
 
     def __init__(self, connection: Connection[Any]) -> None:
+        require_connection(connection, Connection, AsyncConnection)
         self._connection = connection
 
     def access_code_tickets(self, *, access_code_id: int) -> list[Ticket]:

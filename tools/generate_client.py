@@ -72,6 +72,7 @@ CLASSES = {
         "title": "The functions of the database as methods.",
         "name": "Client",
         "connection": "Connection",
+        "other": "AsyncConnection",
         "cursor": "Cursor",
         "async_": "",
         "await_": "",
@@ -80,6 +81,7 @@ CLASSES = {
         "title": "The functions of the database as coroutines.",
         "name": "AsyncClient",
         "connection": "AsyncConnection",
+        "other": "Connection",
         "cursor": "AsyncCursor",
         "async_": "async ",
         "await_": "await ",
@@ -157,6 +159,7 @@ def client_module(
     title: str,
     name: str,
     connection: str,
+    other: str,
     cursor: str,
     async_: str,
     await_: str,
@@ -166,6 +169,7 @@ def client_module(
         f"\n\nclass {name}:\n"
         + textwrap.indent(f'"""{CLASS_DOC.format(async_=async_)}\n"""', "    ")
         + f"\n\n    def __init__(self, connection: {connection}[Any]) -> None:\n"
+        + f"        require_connection(connection, {connection}, {other})\n"
         + "        self._connection = connection\n"
         + "".join(method_source(f, async_, await_) for f in functions)
         + METHODS.format(async_=async_, await_=await_, cursor=cursor)
@@ -297,6 +301,7 @@ KNOWN_IMPORTS = {
     "given": "oeventdb.calls",
     "jsonb": "oeventdb.calls",
     "refuse": "oeventdb.calls",
+    "require_connection": "oeventdb.calls",
     "timedelta": "datetime",
 }
 

@@ -127,6 +127,21 @@ def test_a_hostile_search_path_does_not_matter(db: psycopg.Connection, event_id:
     _submit(db, event_id, user_id)
 
 
+def test_what_is_no_connection_of_the_kind_is_refused_at_once(db: psycopg.Connection, dsn: str) -> None:
+    async def refused() -> None:
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            for client, wrong, needed in (
+                (Client, connection, "psycopg.Connection"),
+                (Client, dsn, "psycopg.Connection"),
+                (AsyncClient, db, "psycopg.AsyncConnection"),
+                (AsyncClient, None, "psycopg.AsyncConnection"),
+            ):
+                with pytest.raises(TypeError, match=f"^a {needed} is needed, not {type(wrong)}$"):
+                    client(wrong)  # type: ignore[arg-type]
+
+    asyncio.run(refused())
+
+
 def _sqlalchemy_url(dsn: str) -> URL:
     parts = psycopg.conninfo.conninfo_to_dict(dsn)
     return URL.create("postgresql+psycopg", query={key: str(value) for key, value in parts.items()})
