@@ -56,6 +56,9 @@ _TICKET = "SELECT event_id FROM public.tickets WHERE id = %(id)s::bigint AND del
 
 _ORDER = "SELECT event_id, user_id FROM public.orders WHERE identifier = %(identifier)s::text"
 
+_NO_TEXT = (psycopg.DataError, UnicodeEncodeError)
+"""What text raises that no text in the database can be, such as one with a NUL character."""
+
 
 def is_manager(connection: psycopg.Connection[Any], user_id: int, event_id: int | None) -> bool:
     """Whether a user is staff, or an organizer or coorganizer of the event."""
@@ -79,7 +82,12 @@ def access_code(
     connection: psycopg.Connection[Any], code_id: int, given: str | None
 ) -> dict[str, Any] | None:
     """The event of an access code, and whether it is the one that was given."""
-    return _one(connection, _ACCESS_CODE, id=code_id, given=given)
+    try:
+        # the encoding of the database may lack a character of it, which fails there and not here
+        with connection.transaction():
+            return _row(connection, _ACCESS_CODE, id=code_id, given=given)
+    except _NO_TEXT:
+        return _row(connection, _ACCESS_CODE, id=code_id, given=None)
 
 
 def ticket_tag(connection: psycopg.Connection[Any], tag_id: int) -> dict[str, Any] | None:
@@ -123,11 +131,13 @@ class _Time(TimestamptzBinaryLoader):
 
 
 def _one(connection: psycopg.Connection[Any], query: str, **parameters: Any) -> dict[str, Any] | None:
+    try:
+        return _row(connection, query, **parameters)
+    except _NO_TEXT:
+        return None
+
+
+def _row(connection: psycopg.Connection[Any], query: str, **parameters: Any) -> dict[str, Any] | None:
     with psycopg.Cursor(connection, row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("timestamptz", _Time)
-        try:
-            cursor.execute(query.encode(), parameters, binary=True)
-        except (psycopg.DataError, UnicodeEncodeError):
-            # text that no text in the database can be, such as one with a NUL character
-            return None
-        return cursor.fetchone()
+        return cursor.execute(query.encode(), parameters, binary=True).fetchone()
