@@ -68,7 +68,7 @@ class Client:
         (1..quantity).
 
         Errors: NotFound (OE404) no such ticket; InvalidArgument (OE400) ticket_id NULL, firstname
-        or lastname NULL or empty; SoldOut (OE101) sold out.
+        or lastname NULL or blank; SoldOut (OE101) sold out.
         """
         return self._one(
             functions.ADD_TICKET_HOLDER,
@@ -88,9 +88,9 @@ class Client:
     def check_in(self, *, ticket_holder_id: int, at: datetime = DEFAULT) -> TicketHolder:
         """Checks a holder in and returns it; the time is added to checkin_times.
 
-        Errors: NotFound (OE404) no such holder; InvalidArgument (OE400) an argument NULL;
-        AlreadyCheckedIn (OE401) checked in before, DETAIL {"checked_in_at"}; OrderState (OE301)
-        the order is cancelled, expired or deleted.
+        Errors: NotFound (OE404) no such holder; InvalidArgument (OE400) an argument NULL, at
+        infinite; AlreadyCheckedIn (OE401) checked in before, DETAIL {"checked_in_at"}; OrderState
+        (OE301) the order is cancelled, expired or deleted.
 
         Defaults: at now().
         """
@@ -120,7 +120,7 @@ class Client:
         used_for: str = DEFAULT,
         ticket_ids: Sequence[int] = DEFAULT,
         tickets_number: int | None = DEFAULT,
-        min_quantity: int = DEFAULT,
+        min_quantity: int | None = DEFAULT,
         max_quantity: int | None = DEFAULT,
         valid_from: datetime | None = DEFAULT,
         valid_till: datetime | None = DEFAULT,
@@ -130,13 +130,13 @@ class Client:
         type is percent (value 0 to 100, off each covered seat) or amount (value in the event's
         currency, at most the price of each covered ticket); used_for is ticket (with ticket_ids,
         all of the event) or event. tickets_number limits the uses (NULL: unlimited), min_quantity
-        and max_quantity the covered seats of an order, valid_from and valid_till the time
-        (valid_till NULL: the event's end).
+        and max_quantity the covered seats of an order (NULL: no limit), valid_from and valid_till
+        the time (valid_till NULL: the event's end).
 
         Errors: NotFound (OE404) no such event or ticket; InvalidArgument (OE400) an argument NULL,
-        blank or no choice; DiscountCodeDefinition (OE205) value, quantities, dates or code not
-        allowed, DETAIL {"field"}; DiscountCodeWrongKind (OE201) tickets given for a code of kind
-        event; WrongEvent (OE105) ticket of another event.
+        blank or no choice, ticket_ids with a NULL or nested; DiscountCodeDefinition (OE205) value,
+        quantities, dates or code not allowed, DETAIL {"field"}; DiscountCodeWrongKind (OE201)
+        tickets given for a code of kind event; WrongEvent (OE105) ticket of another event.
 
         Defaults: used_for 'ticket', ticket_ids '{}', min_quantity 1.
         """
@@ -304,9 +304,10 @@ class Client:
         """Makes ticket_ids the tickets of a code of kind 'ticket' ({} takes all away; a ticket of
         another code changes over) and returns them.
 
-        Errors: NotFound (OE404) no such code or ticket; InvalidArgument (OE400) NULL;
-        DiscountCodeWrongKind (OE201) code for whole events; WrongEvent (OE105) ticket of another
-        event; DiscountCodeDefinition (OE205) amount above a ticket's price.
+        Errors: NotFound (OE404) no such code or ticket; InvalidArgument (OE400) an argument NULL,
+        ticket_ids with a NULL or nested; DiscountCodeWrongKind (OE201) code for whole events;
+        WrongEvent (OE105) ticket of another event; DiscountCodeDefinition (OE205) amount above a
+        ticket's price.
         """
         return self._all(
             functions.REPLACE_DISCOUNT_CODE_TICKETS,

@@ -1838,8 +1838,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb.check_in(bigint, timestamptz) IS
-'Checks a holder in and returns it; the time is added to checkin_times. Errors: OE404 no such holder; OE400 an argument NULL;
-OE401 checked in before, DETAIL {"checked_in_at"}; OE301 the order is cancelled, expired or deleted.';
+'Checks a holder in and returns it; the time is added to checkin_times. Errors: OE404 no such holder; OE400 an argument NULL, at
+infinite; OE401 checked in before, DETAIL {"checked_in_at"}; OE301 the order is cancelled, expired or deleted.';
 
 REVOKE ALL ON FUNCTION oeventdb.check_in(bigint, timestamptz) FROM PUBLIC;
 -- <<<

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from oeventdb import Client, Error
+from oeventdb import Client, Error, InvalidArgument, RatingInvalid
 from tests.client.test_methods import CALLS, Call, Place
 
 TEXTS = [
@@ -126,3 +127,17 @@ def test_hostile_arguments(call: Call, undone: psycopg.Connection) -> None:
             except Exception as error:
                 raise AssertionError(f"{call.method}({argument} => {str(value)[:60]!r})") from error
     assert undone.execute("SELECT count(*) > 0 FROM public.tickets").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("call", FULLEST.values(), ids=FULLEST)
+def test_an_argument_takes_none_where_its_type_says_so(call: Call, undone: psycopg.Connection) -> None:
+    place = Place(undone)
+    method = getattr(Client(undone), call.method)
+    for argument, parameter in inspect.signature(method).parameters.items():
+        takes_none = True
+        try:
+            with undone.transaction(force_rollback=True):
+                method(**call.arguments(place) | {argument: None})
+        except (InvalidArgument, RatingInvalid):
+            takes_none = False
+        assert takes_none == parameter.annotation.endswith("| None"), argument

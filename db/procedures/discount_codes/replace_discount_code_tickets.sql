@@ -33,6 +33,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) IS
 'Makes ticket_ids the tickets of a code of kind ''ticket'' ({} takes all away; a ticket of another code changes over) and returns them.
-Errors: OE404 no such code or ticket; OE400 NULL; OE201 code for whole events; OE105 ticket of another event; OE205 amount above a ticket''s price.';
+Errors: OE404 no such code or ticket; OE400 an argument NULL, ticket_ids with a NULL or nested; OE201 code for whole events; OE105 ticket of
+another event; OE205 amount above a ticket''s price.';
 
 REVOKE ALL ON FUNCTION oeventdb.replace_discount_code_tickets(bigint, bigint[]) FROM PUBLIC;
