@@ -87,7 +87,7 @@ def migrate(
     keep: int,
     index_settings: Path | None,
 ) -> None:
-    """Apply the migrations that are pending, while the database stays in use.
+    """Apply pending migrations while the database stays in use.
 
     Interrupted at any point, even by kill -9, it goes on where it stopped when it is run again.
     Of several started at once, one works and the others wait for it. When the index cannot be
@@ -139,9 +139,9 @@ def _rebuild_after(applied: list[str], settings: Settings, definition: search.De
 @_patience
 @common_options
 def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float) -> None:
-    """Undo the last migration, or all after --to ID, and put the legacy data back.
+    """Undo the last migration, or all after --to ID.
 
-    What was changed since a migration is kept and listed (oeventdb quarantine list).
+    The legacy data is put back; what was changed since a migration is kept and listed (oeventdb quarantine list).
 
     \b
     Example:
@@ -189,7 +189,9 @@ def _print_done(ids: list[str], done: str, nothing: str) -> None:
 @click.command()
 @common_options
 def status(settings: Settings) -> int:
-    """Show applied and pending migrations and the version of every function.
+    """Show the migrations and the version of every function.
+
+    Each migration with when it was applied, or that it is pending.
 
     Exit status 3 when migrations are pending or interrupted.
 

@@ -47,7 +47,7 @@ def audit_command(settings: Settings) -> int:
 
 @click.group()
 def quarantine() -> None:
-    """Show what the migrations removed or changed, and put it back.
+    """Show what migrations removed or changed, and put it back.
 
     \b
     Example:
@@ -78,9 +78,9 @@ def quarantine() -> None:
 )
 @common_options
 def list_command(settings: Settings, table: str | None, migration: str | None, limit: int | None) -> None:
-    """List what was removed or changed and has not been put back, oldest first.
+    """List what was removed or changed, oldest first.
 
-    A table ends after 1000 entries, unless --limit says otherwise; --json has them all.
+    What has been put back is left out. A table ends after 1000 entries, unless --limit says otherwise; --json has them all.
 
     \b
     Example:
@@ -114,7 +114,7 @@ def list_command(settings: Settings, table: str | None, migration: str | None, l
 @click.argument("journal_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 @common_options
 def show_command(settings: Settings, journal_id: int) -> None:
-    """Show an entry with its whole old row, and what putting it back would need.
+    """Show an entry: its whole old row, and what restoring it needs.
 
     \b
     Example:
@@ -155,7 +155,7 @@ def _text(value: object) -> str:
 @click.argument("journal_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 @common_options
 def restore_command(settings: Settings, journal_id: int) -> None:
-    """Put a removed row, a link or a text back, if the rules allow it now.
+    """Put a removed row, link or text back if the rules allow it now.
 
     Refused with the error of the rule otherwise; nothing is put back twice.
 

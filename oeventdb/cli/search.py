@@ -35,7 +35,7 @@ _SHOWN = 8
 @index_settings_option
 @common_options
 def reindex_command(settings: Settings, to_file: str | None, keep: int, index_settings: Path | None) -> None:
-    """Rebuild the search index and swap it in when it is complete.
+    """Rebuild the search index and swap it in once complete.
 
     Searches are answered all the time, by the old index until the swap. When anything goes
     wrong nothing is swapped and the exit status says why.
@@ -84,9 +84,9 @@ def _export(settings: Settings, path: str) -> None:
 )
 @common_options
 def sync_command(settings: Settings, once: bool, workers: int, metrics_port: int | None) -> None:
-    """Keep the search index up to date: every change, soon after its commit.
+    """Keep the search index up to date.
 
-    Runs until SIGTERM or Ctrl-C, which let the batches under way finish. While a server is away
+    Every change is brought over soon after its commit. Runs until SIGTERM or Ctrl-C, which let the batches under way finish. While a server is away
     the changes wait in the database. Several may run at once.
 
     \b
@@ -219,9 +219,9 @@ def search_command(
     near: tuple[float, float] | None,
     within: str,
 ) -> None:
-    """Ask the index for published events: words, or beginnings of words.
+    """Ask the search index for published events.
 
-    Every word has to be found, in the name, place, organizer or description.
+    QUERY is words, or beginnings of words. Every one has to be found, in the name, place, organizer or description.
 
     \b
     Example:

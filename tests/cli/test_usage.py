@@ -174,6 +174,13 @@ def test_no_arguments_show_the_help() -> None:
     assert "Usage:" in result.stderr
 
 
+@pytest.mark.parametrize("words", [(), ("quarantine",)], ids=["oeventdb", "oeventdb quarantine"])
+def test_what_a_command_does_is_said_whole_within_80_columns(words: tuple[str, ...]) -> None:
+    listed = run(main, *words, "--help", COLUMNS="80").stdout.partition("\nCommands:\n")[2].splitlines()
+    assert listed
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
 SECRET = "s3cr/et@:x"
 UNSENDABLE = {"OEVENTDB_ELASTICSEARCH_API_KEY": "s3cr\té\n"}
 
