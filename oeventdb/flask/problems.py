@@ -73,7 +73,7 @@ def problem_response(problem: Problem) -> Response:
 
 
 def http_response(exc: HTTPException) -> Response:
-    """The error document of an error of routing: an unknown path, a method not allowed."""
+    """The error document of an error of HTTP, such as a method that is not allowed."""
     response = _document(exc.code or 500, exc.description or exc.name, {})
     for name, value in exc.get_headers():
         if name.lower() == "allow":
