@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
@@ -47,33 +48,40 @@ def blueprint(
     events, e.g. ``functools.partial(oeventdb.search.search, url)``; without it there is no search.
     """
     made = Blueprint("oeventdb", __name__, url_prefix=prefix)
+    methods: dict[str, set[str]] = {}
+
+    def add(method: str, path: str, endpoint: str, view: Callable[..., Response]) -> None:
+        methods.setdefault(path, set()).add(method)
+        made.add_url_rule(path, endpoint, view, methods=[method], provide_automatic_options=False)
+
     for route in ROUTES:
-        made.add_url_rule(
-            route.path,
-            endpoint=route.handler.__name__,
-            view_func=_view(route, connect, users, policy or Policy(), prefix),
-            methods=[route.method],
-        )
-    for path in {route.path for route in ROUTES}:
-        allowed = {route.method for route in ROUTES if route.path == path}
+        view = _view(route, connect, users, policy or Policy(), prefix)
+        add(route.method, route.path, route.handler.__name__, view)
+    described = openapi.description(ROUTES, prefix, searchable=find is not None)
+    add("GET", openapi.PATH, "openapi", lambda: jsonify(described))
+    if find is not None:
+        add("GET", search.PATH, "search_events", search.view(find))
+    for path, allowed in methods.items():
         made.add_url_rule(
             path,
-            endpoint=f"not_allowed_{path.strip('/').replace('/', '_')}",
-            view_func=_not_allowed(allowed),
-            methods=sorted(METHODS - allowed),
+            endpoint=f"other_methods_{re.sub('[/.]', '_', path.strip('/'))}",
+            view_func=_other_methods(allowed),
+            methods=sorted(METHODS - allowed | {"OPTIONS"}),
+            provide_automatic_options=False,
         )
-    described = openapi.description(ROUTES, prefix, searchable=find is not None)
-    made.add_url_rule(openapi.PATH, endpoint="openapi", view_func=lambda: jsonify(described), methods=["GET"])
-    if find is not None:
-        made.add_url_rule(search.PATH, endpoint="search_events", view_func=search.view(find), methods=["GET"])
     made.register_error_handler(Problem, problems.problem_response)
     made.register_error_handler(HTTPException, problems.http_response)
     return made
 
 
-def _not_allowed(allowed: set[str]) -> Callable[..., Response]:
+def _other_methods(allowed: set[str]) -> Callable[..., Response]:
+    """Flask would say that a path allows these, too: it has a rule for them."""
+    said = sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set()))
+
     def view(**_: Any) -> Response:
-        raise MethodNotAllowed(sorted(allowed))
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": ", ".join(said)})
+        raise MethodNotAllowed(said)
 
     return view
 
