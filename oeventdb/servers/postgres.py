@@ -123,10 +123,11 @@ def _join(home: Path) -> str:
 
 def _leave(server: LocalPostgres, users: IO[str]) -> None:
     """Stop the server unless another process uses it."""
-    with _locked(server.home / "start.lock"), users:
-        fcntl.flock(users, fcntl.LOCK_UN)
-        with suppress(BlockingIOError):
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _locked(server.home / "start.lock"):
+        # not unlocked: that would be for a forked process, too, which has the same lock until both have closed it
+        users.close()
+        with suppress(BlockingIOError), (server.home / "users.lock").open("w") as others:
+            fcntl.flock(others, fcntl.LOCK_EX | fcntl.LOCK_NB)
             server.stop()
 
 

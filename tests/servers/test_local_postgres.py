@@ -200,6 +200,23 @@ def test_an_embedded_server_needs_a_directory() -> None:
         servers.embedded("")
 
 
+@pytest.mark.parametrize("first", ["child", "parent"])
+def test_a_forked_process_shares_an_embedded_server(home: Path, first: str) -> None:
+    directory = home / "embedded"
+    script = (
+        "import os, sys, time, psycopg; from oeventdb.servers.postgres import embedded\n"
+        "dsn, parent = embedded(sys.argv[1]), os.getpid()\n"
+        "is_first = (os.fork() == 0) == (sys.argv[2] == 'child')\n"
+        "if is_first: sys.exit()\n"
+        "if os.getpid() == parent: os.wait()\n"
+        "while os.getppid() == parent: time.sleep(0.02)\n"
+        "with psycopg.connect(dsn) as c: print(c.execute('SELECT 1').fetchone())"
+    )
+    command = [sys.executable, "-c", script, str(directory), first]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "(1,)\n"
+    assert not LocalPostgres(_programs(), directory).running()
+
+
 def test_processes_share_an_embedded_server(home: Path) -> None:
     directory = home / "embedded"
     local = LocalPostgres(_programs(), directory)
