@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ _LONGEST_SOCKET_PATH = 103
 _SOCKET_NAME = ".s.PGSQL.5432"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
+_UNFINISHED = ".initdb-"
 _STOP_SIGNALS = {
     "smart": signal.SIGTERM,
     "fast": signal.SIGINT,
@@ -125,12 +127,24 @@ class LocalPostgres:
         if self.data.exists() and any(self.data.iterdir()):
             raise DatabaseUnreachable(f"{self.data} is not empty and holds no PostgreSQL cluster")
         unprivileged.give(self.home)
+        for unfinished in self.home.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        # under another name until it is whole: half a cluster, of an initdb that was killed, would start and never be ready
+        unfinished = self.home / f"{_UNFINISHED}{uuid.uuid4().hex}"
         # Locale C: the same order of text on every machine; UTF-8: what the domain stores.
         self._run(
             "initdb",
-            *("-D", str(self.data), "-U", SUPERUSER, "--auth=trust"),
+            *("-D", str(unfinished), "-U", SUPERUSER, "--auth=trust"),
             *("--encoding=UTF8", "--locale=C", "--no-instructions"),
         )
+        unfinished.rename(self.data)
+        self._sync_home()
+
+    def _sync_home(self) -> None:
+        """Have the name of the new cluster outlast a power cut, as what is committed to it will."""
+        directory = os.open(self.home, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
 
     def _socket_directory(self) -> Path:
         # a comma would make two directories of it

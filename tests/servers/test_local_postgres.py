@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,6 +195,20 @@ def test_an_embedded_server_keeps_its_data_and_ends_with_its_last_user(home: Pat
     assert not local.running()
     assert _embedded_in_a_process(directory, "TABLE kept") == "SELECT 1"
     assert not local.running()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_cluster_whose_making_was_cut_short_is_made_again(home: Path, end: int) -> None:
+    directory = home / "embedded"
+    script = "import sys; from oeventdb.servers.postgres import embedded; embedded(sys.argv[1])"
+    command = [sys.executable, "-c", script, str(directory)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as making:
+        while not any(directory.glob("*/PG_VERSION")):
+            assert making.poll() is None
+            time.sleep(0.01)
+        making.send_signal(end)
+    assert _embedded_in_a_process(directory, "SELECT 1") == "SELECT 1"
+    assert [path for path in directory.iterdir() if path.is_dir()] == [directory / "pgdata"]
 
 
 def test_an_embedded_server_needs_a_directory() -> None:
