@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -220,6 +221,81 @@ def test_where_every_request_is_refused_no_document_is_to_blame(
         search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
     assert lag(db) == (100, 0)
     assert proxy.cuts <= 4
+
+
+def piped(elastic: Elastic, index: str, *processors: str) -> None:
+    """Let documents go through a pipeline, which parses them before the index does."""
+    pipeline = {"processors": [{processor: {"field": "user"}} for processor in processors]}
+    elastic.ask("PUT", f"/_ingest/pipeline/{elastic.alias}", pipeline)
+    elastic.ask("PUT", f"/{index}/_settings", {"index.default_pipeline": elastic.alias})
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the documents with the name poison be none that a pipeline can read."""
+
+    def fetch(*args: Any) -> list[outbox.Change]:
+        changes = real(*args)
+        return [change._replace(lines=change.lines.replace(b'"poison"', b'"\xff"')) for change in changes]
+
+    real = outbox.fetch
+    monkeypatch.setattr(outbox, "fetch", fetch)
+
+
+def test_a_document_that_a_pipeline_refuses_is_set_aside_in_the_end(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped(elastic, live)
+    poisoned(monkeypatch)
+    good, bad = samples.event(db), samples.event(db, name="poison")
+    with pytest.raises(SearchUnavailable, match=f"put off: event {bad}: .*HTTP 400: .*UTF-8"):
+        search.sync(migrated, elastic.url, alias=elastic.alias, once=True, patience=0)
+    assert lag(db) == (1, 0)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0.5)
+    done = once(migrated, elastic)
+    assert (done.documents, done.dead, lag(db)) == (0, 1, (0, 1))
+    assert list(elastic.documents()) == [good]
+
+
+@pytest.mark.parametrize("fails", ["missing", "set_security_user"])
+def test_a_pipeline_that_fails_for_every_document_sets_none_aside(
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    live: str,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: str,
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
+    if fails == "missing":
+        elastic.ask("PUT", f"/{live}/_settings", {"index.default_pipeline": elastic.alias})
+    else:
+        # it fails where Elasticsearch has no security, as in the tests
+        piped(elastic, live, fails)
+    for _ in range(3):
+        samples.event(db)
+    with pytest.raises(SearchUnavailable, match="put off: "):
+        search.sync(migrated, elastic.url, alias=elastic.alias, once=True, patience=0, workers=1)
+    assert lag(db) == (3, 0)
+    piped(elastic, live)
+    assert once(migrated, elastic).documents == 3
+    assert elastic.documents() == documents(db)
+
+
+@pytest.mark.usefixtures("live")
+def test_the_ordinary_document_is_like_the_others_and_leaves_no_trace(
+    db: psycopg.Connection, elastic: Elastic
+) -> None:
+    samples.event(db)
+    action, document = outbox._ORDINARY.splitlines()
+    row = db.execute("SELECT document FROM oeventdb.search_documents()").fetchone()
+    assert row is not None
+    assert json.loads(document).keys() == row[0].keys()
+    with Cluster(elastic.url) as cluster:
+        assert outbox._takes_others(cluster, elastic.alias)
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert elastic.count() == 0
+    assert elastic.call("GET", f"/{elastic.alias}/_doc/{json.loads(action)['index']['_id']}")[0] == 404
 
 
 @pytest.mark.usefixtures("live")
