@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
-from oeventdb.connection import set_locally, unhindered
+from oeventdb.connection import as_bytes, set_locally, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.cluster import Answer, reason_of
@@ -62,6 +62,15 @@ class Change(NamedTuple):
     search_version: int
     lines: bytes
     """Empty where it is too large for any request."""
+
+    @property
+    def flaw(self) -> str:
+        """Why it cannot be sent; empty when it can."""
+        try:
+            self.lines.decode()
+        except UnicodeDecodeError:
+            return "its text is not UTF-8"
+        return "" if self.lines else "its text is too large"
 
 
 class Tries:
@@ -118,6 +127,7 @@ def step(
     with connection.transaction():
         # a worker that stands still must not keep its batch from the others
         unhindered(connection, idle=_LONGEST_REQUESTS)
+        as_bytes(connection)
         changes = fetch(connection, _TAKE, (batch, None if only is None else list(only), until))
         outcome.taken = len(changes)
         _deliver_all(cluster, alias, changes, outcome)
@@ -128,9 +138,10 @@ def step(
 
 
 def _deliver_all(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
-    outcome.refused += [(change, "its text is too large") for change in changes if not change.lines]
+    flaws = {change.event_id: change.flaw for change in changes}
+    outcome.refused += [(change, why) for change in changes if (why := flaws[change.event_id])]
     unanswered = 0
-    for body in bodies([change for change in changes if change.lines]):
+    for body in bodies([change for change in changes if not flaws[change.event_id]]):
         try:
             deliver(cluster, alias, body, outcome)
         except SearchUnavailable as exc:
