@@ -130,6 +130,13 @@ def has_no_encoding(connection: psycopg.Connection[Any]) -> bool:
     return connection.info.parameter_status("server_encoding") == "SQL_ASCII"
 
 
+def storable(connection: psycopg.Connection[Any], text: str) -> str:
+    """Return a text, with codes for its letters beyond ASCII where the encoding of the database may lack them."""
+    if connection.info.parameter_status("server_encoding") in ("UTF8", "SQL_ASCII"):
+        return text
+    return text.encode("ascii", "backslashreplace").decode()
+
+
 def as_bytes(connection: psycopg.Connection[Any]) -> None:
     """Have the current transaction send texts in UTF-8, and as they are where one that is not would be an error."""
     set_locally(connection, {"client_encoding": "SQL_ASCII" if has_no_encoding(connection) else "UTF8"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
-from oeventdb.connection import as_bytes, set_locally, unhindered
+from oeventdb.connection import as_bytes, set_locally, storable, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.cluster import Answer, reason_of
@@ -174,7 +174,7 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome) -> None:
         _LOG.warning("event %s version %s refused: %s", change.event_id, change.search_version, reason)
         connection.execute(
             "SELECT oeventdb_internal.search_bury(%s, %s, %s)",
-            (change.event_id, change.search_version, reason),
+            (change.event_id, change.search_version, storable(connection, reason)),
         )
 
 

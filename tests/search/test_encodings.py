@@ -14,12 +14,14 @@ from psycopg.conninfo import make_conninfo
 from oeventdb import schema, search
 from oeventdb.errors import OperationError, Refused
 from tests import samples
+from tests.search.test_outbox import refusal
 from tests.search.test_sync import lag, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 _SPOIL = """UPDATE public.events SET name = E'caf\\xe9' WHERE id = %s"""
 
@@ -88,3 +90,22 @@ def test_what_is_not_utf_8_any_more_during_a_rebuild_is_named(encoded: str, elas
         with pytest.raises(OperationError, match=f"event {bad} was refused: its text is not UTF-8"):
             search.reindex(encoded, elastic.url, alias=elastic.alias, progress=spoil)
     assert elastic.indices() == {}
+
+
+@pytest.mark.parametrize("encoded", ["LATIN1"], indirect=True)
+def test_a_reason_that_the_database_has_no_letters_for_is_kept(
+    encoded: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
+    search.reindex(encoded, elastic.url, alias=elastic.alias)
+    said = '{"error":"запрещено"}'.encode()
+    proxy.verdict = lambda chunk: refusal(403, said) if b"<script>" in chunk else True
+    with schema.connect(encoded, autocommit=True) as connection:
+        samples.event(connection, name="café")
+        samples.event(connection, name="<script>")
+        done = once(encoded, elastic, proxy.url)
+        assert (done.documents, done.dead, lag(connection)) == (1, 1, (0, 1))
+        row = connection.execute("SELECT reason FROM oeventdb_internal.search_dead_letters").fetchone()
+    assert row is not None
+    assert row[0].endswith("HTTP 403: " + r"\u0437\u0430\u043f\u0440\u0435\u0449\u0435\u043d\u043e")
