@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from oeventdb import schema, search
 from oeventdb.errors import OperationError, Refused
 from tests import samples
-from tests.search.test_outbox import refusal
+from tests.search.test_set_aside import refusal
 from tests.search.test_sync import lag, once
 
 if TYPE_CHECKING:
