@@ -106,7 +106,8 @@ class Cluster:
         headers = dict(node.headers)
         if key := _readable(api_key):
             headers["authorization"] = f"ApiKey {key}"
-        self.where = f"{node.scheme}://{node.host}:{node.port}{node.path_prefix}"
+        host = f"[{node.host}]" if ":" in node.host else node.host
+        self.where = f"{node.scheme}://{host}:{node.port}{node.path_prefix}"
         self._transport = Transport(
             [_configured(node, headers, timeout, connections)],
             max_retries=0,
