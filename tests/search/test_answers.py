@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import psycopg
 import pytest
 
 from oeventdb import search
 from oeventdb.errors import SearchUnavailable
+from tests import samples
+from tests.search.test_set_aside import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 
 def test_an_address_with_colons_is_told_in_brackets() -> None:
@@ -14,3 +25,36 @@ def test_an_address_with_colons_is_told_in_brackets() -> None:
         pytest.raises(SearchUnavailable, match=r"no answer from http://\[::1\]:1: "),
     ):
         cluster.request("GET", "/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "command"),
+    [
+        (b"_search", "search"),
+        (b"_pit", "verify"),
+        (b"_search", "verify"),
+        (b"_mget", "verify"),
+        (b"PUT", "reindex"),
+        (b"_mapping", "reindex"),
+        (b"_bulk", "reindex"),
+        (b"_refresh", "reindex"),
+        (b"_count", "reindex"),
+        (b"_bulk", "sync"),
+    ],
+)
+def test_an_answer_without_its_parts_is_told(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, asked: bytes, command: str
+) -> None:
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    samples.event(db)
+    said = b'{"errors":true,"items":[{"index":{}}]}'
+    answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
+    proxy.verdict = lambda chunk: answer if asked in chunk.partition(b"\r\n")[0] else True
+    commands: dict[str, Callable[[], object]] = {
+        "search": lambda: search.search(proxy.url, "python", alias=elastic.alias),
+        "verify": lambda: search.verify(migrated, proxy.url, alias=elastic.alias),
+        "reindex": lambda: search.reindex(migrated, proxy.url, alias=elastic.alias, patience=0),
+        "sync": lambda: search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0),
+    }
+    with pytest.raises(SearchUnavailable, match="should be from Elasticsearch has no "):
+        commands[command]()
