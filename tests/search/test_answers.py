@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from oeventdb import search
-from oeventdb.errors import SearchUnavailable
+from oeventdb.errors import SearchUnavailable, SearchUnreachable
 from tests import samples
 from tests.search.test_set_aside import refusal
 
@@ -25,6 +25,17 @@ def test_an_address_with_colons_is_told_in_brackets() -> None:
         pytest.raises(SearchUnavailable, match=r"no answer from http://\[::1\]:1: "),
     ):
         cluster.request("GET", "/")
+
+
+def test_a_document_for_which_elasticsearch_is_always_too_busy_is_named(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    """As it is for one over its indexing pressure limit, a tenth of its memory."""
+    large = samples.event(db, description="large")
+    proxy.verdict = lambda chunk: refusal(429) if b'"large"' in chunk else True
+    told = rf"HTTP 429: .*, for 1 s, to a bulk request of \d+ bytes \(events {large}\)"
+    with pytest.raises(SearchUnreachable, match=told):
+        search.reindex(migrated, proxy.url, alias=elastic.alias, patience=1)
 
 
 @pytest.mark.parametrize(
