@@ -125,6 +125,23 @@ def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -
     connection.execute(f"SELECT {calls}".encode(), values)
 
 
+def has_no_encoding(connection: psycopg.Connection[Any]) -> bool:
+    """Return whether texts of the database may be any bytes."""
+    return connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+
+
+def storable(connection: psycopg.Connection[Any], text: str) -> str:
+    """Return a text, with codes for its letters beyond ASCII where the encoding of the database may lack them."""
+    if connection.info.parameter_status("server_encoding") in ("UTF8", "SQL_ASCII"):
+        return text
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def as_bytes(connection: psycopg.Connection[Any]) -> None:
+    """Have the current transaction send texts in UTF-8, and as they are where one that is not would be an error."""
+    set_locally(connection, {"client_encoding": "SQL_ASCII" if has_no_encoding(connection) else "UTF8"})
+
+
 def _independent_of_the_role(connection: psycopg.Connection[TupleRow]) -> None:
     """Undo what a role or database has set and our statements cannot do with."""
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED

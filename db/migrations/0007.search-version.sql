@@ -360,8 +360,8 @@ BEGIN
     -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
     FOR event_id, search_version, lines IN
         SELECT
-            v.event_id,
-            v.search_version,
+            a.event_id,
+            COALESCE(v.search_version, (e.id IS NOT NULL)::integer),
             -- JSON may need six bytes for one, and PostgreSQL makes no text of a gigabyte
             CASE
                 WHEN COALESCE(pg_catalog.octet_length(e.description)::bigint, 0)
@@ -372,11 +372,12 @@ BEGIN
                     + COALESCE(pg_catalog.octet_length(e.identifier), 0)
                     + COALESCE(pg_catalog.octet_length(e.timezone), 0)
                     + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
-                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
+                ELSE oeventdb_internal.search_lines(a.event_id, COALESCE(v.search_version, (e.id IS NOT NULL)::integer), oeventdb_internal.search_document(e.*))
             END
-        FROM oeventdb_internal.search_versions AS v
-        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e.*)
-        WHERE v.event_id = ANY (v_ids)
+        FROM pg_catalog.unnest(v_ids) AS a (event_id)
+        -- what was queued by hand may have no version yet: 1, or less for a deletion, as a new event begins with 1
+        LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
+        LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e.*)
     LOOP
         RETURN NEXT;
         -- a worker holds all of it in memory; what is locked and not returned is for the next time
@@ -408,6 +409,7 @@ SET enable_seqscan = off
 AS $function$
 DECLARE
     v_ids bigint[];
+    v_free bigint[];
     v_removed bigint;
 BEGIN
     -- whoever is changing an event holds the row of its version: then its place in the outbox is needed for that change,
@@ -420,6 +422,24 @@ BEGIN
         WHERE v.search_version <= a.version
         FOR UPDATE OF v SKIP LOCKED
     );
+    IF pg_catalog.cardinality(v_ids) < pg_catalog.cardinality(search_acknowledge.event_ids) THEN
+        -- what was queued by hand may have no version yet, and gets one. Who is changing the event is not waited for: see search_mend
+        v_free := ARRAY(
+            SELECT e.id::bigint FROM public.events AS e
+            WHERE e.id = ANY (search_acknowledge.event_ids)
+                AND NOT EXISTS (SELECT FROM oeventdb_internal.search_versions AS v WHERE v.event_id = e.id)
+            ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED
+        );
+        WITH added AS (
+            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
+            SELECT a.event_id, 1 FROM pg_catalog.unnest(search_acknowledge.event_ids) AS a (event_id)
+            WHERE a.event_id = ANY (v_free) OR NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+            ORDER BY a.event_id
+            ON CONFLICT (event_id) DO NOTHING
+            RETURNING v.event_id
+        )
+        SELECT v_ids || ARRAY(SELECT a.event_id FROM added AS a) INTO v_ids;
+    END IF;
     DELETE FROM oeventdb_internal.search_outbox AS o WHERE o.event_id = ANY (v_ids);
     GET DIAGNOSTICS v_removed = ROW_COUNT;
     DELETE FROM oeventdb_internal.search_dead_letters AS d WHERE d.event_id = ANY (v_ids);

@@ -166,8 +166,10 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> str:
 def _place(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, float] | None:
     if value is None:
         return None
+    # float() reads more than that: digits of other scripts, 1_0
+    parts = value.split(",") if re.fullmatch(r"[-+.,eE0-9 ]*", value) else ()
     try:
-        latitude, longitude = (float(part) for part in value.split(","))
+        latitude, longitude = map(float, parts)
     except ValueError:
         raise click.BadParameter(f"{value!r} is not LAT,LON such as 52.5,13.4") from None
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):

@@ -136,7 +136,7 @@ class BulkSender:
             if not pauses.wait(self._stop):
                 if self._stop.is_set():
                     raise Abandoned
-                raise SearchUnreachable(f"{why}, for {self._patience:.0f} s")
+                raise SearchUnreachable(f"{why}, for {self._patience:.0f} s, to {_described(left)}")
             left, why = self._attempt(left, DETAILED)
 
     def _attempt(self, body: Body, query: dict[str, str]) -> tuple[Body | None, str]:
@@ -148,10 +148,7 @@ class BulkSender:
         if answer.status in RETRIED:
             return body, str(self._cluster.refused(answer))
         if answer.status == 413:
-            raise BulkFailed(
-                f"a bulk request of {len(body.ndjson)} bytes is too large for {self._cluster.where}"
-                f" (events {_some_ids(body)})"
-            )
+            raise BulkFailed(f"{_described(body)} is too large for {self._cluster.where}")
         if answer.status >= 400:
             raise self._cluster.refused(answer)
         return _unacknowledged(body, answer.body)
@@ -194,6 +191,8 @@ def _event_id(action: bytes) -> str:
     return str(json.loads(action)["index"]["_id"])
 
 
-def _some_ids(body: Body) -> str:
+def _described(body: Body) -> str:
     actions = itertools.islice(body.ndjson.split(b"\n"), 0, 2 * _SHOWN, 2)
-    return ", ".join(_event_id(action) for action in actions if action)
+    ids = ", ".join(_event_id(action) for action in actions if action)
+    more = ", ..." if body.documents > _SHOWN else ""
+    return f"a bulk request of {len(body.ndjson)} bytes (events {ids}{more})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -62,8 +63,18 @@ class Pauses:
         return not stop.wait(pause)
 
 
+class _Parts(dict[str, Any]):
+    """An object in an answer: to miss a part of it is to have no answer from Elasticsearch."""
+
+    def __missing__(self, name: str) -> Any:
+        raise SearchUnavailable(f"an answer that should be from Elasticsearch has no {name}")
+
+
 class _Readable(JsonSerializer):
     """JSON, or the text of what is none: what stands before Elasticsearch refuses in a form of its own."""
+
+    def json_loads(self, data: bytes) -> Any:
+        return json.loads(data, object_hook=_Parts)
 
     def loads(self, data: bytes) -> Any:
         try:
@@ -106,7 +117,8 @@ class Cluster:
         headers = dict(node.headers)
         if key := _readable(api_key):
             headers["authorization"] = f"ApiKey {key}"
-        self.where = f"{node.scheme}://{node.host}:{node.port}{node.path_prefix}"
+        host = f"[{node.host}]" if ":" in node.host else node.host
+        self.where = f"{node.scheme}://{host}:{node.port}{node.path_prefix}"
         self._transport = Transport(
             [_configured(node, headers, timeout, connections)],
             max_retries=0,

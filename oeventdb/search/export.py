@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from oeventdb.connection import connect, unhindered
+from oeventdb.connection import as_bytes, connect, has_no_encoding, unhindered
 from oeventdb.errors import Refused
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Snapshot:
         try:
             self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             unhindered(self.connection)
-            # the bytes of the documents go out as they are, and JSON is UTF-8
-            self.connection.execute("SET LOCAL client_encoding TO 'UTF8'")
             self._look()
+            # the bytes of the documents go out as they are, and JSON is UTF-8
+            as_bytes(self.connection)
         except BaseException:
             self.connection.close()
             raise
@@ -80,11 +81,14 @@ class Snapshot:
         pieces: list[bytes] = []
         held = 0
         header = _HEADER
+        unchecked = has_no_encoding(self.connection)
         with self.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             # libpq gives one row at a time; Python never looks into the lines of a document
             for row in copy:
                 lines = bytes(row[header + _PREFIX :])
                 header = 0
+                if unchecked:
+                    _require_utf8(lines)
                 if lines:
                     pieces.append(lines)
                     held += len(lines)
@@ -93,3 +97,14 @@ class Snapshot:
                     pieces, held = [], 0
         if pieces:
             yield Body(b"".join(pieces), len(pieces))
+
+
+def _require_utf8(lines: bytes) -> None:
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        event = json.loads(lines.partition(b"\n")[0])["index"]["_id"]
+        raise Refused(
+            f"the text of event {event} is not UTF-8",
+            hint="correct it: in a database of encoding SQL_ASCII nothing else does",
+        ) from None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
-from oeventdb.connection import set_locally, unhindered
+from oeventdb.connection import as_bytes, set_locally, storable, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
-from oeventdb.search.cluster import reason_of
+from oeventdb.search.cluster import Answer, reason_of
 from oeventdb.search.export import BODY_BYTES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from oeventdb.search.cluster import Answer, Cluster
+    from oeventdb.search.cluster import Cluster
 
 _LOG = logging.getLogger("oeventdb.search")
 
@@ -42,6 +42,15 @@ _DEMAND = b'{"update":{"_id":"none"}}\n{"doc":{}}\n'
 """Changes nothing, and demands that it is an alias, which a deletion alone can't: with an external version it would
 make an index that is missing."""
 
+_ORDINARY = (
+    b'{"index":{"_id":"none","if_seq_no":9007199254740991,"if_primary_term":1}}\n'
+    b'{"id":0,"identifier":"none","name":"None","searchable_location_name":"nowhere","organizer_name":"nobody",'
+    b'"organizer_description":"none","starts_at":"2000-01-01T00:00:00.000Z","ends_at":"2000-01-01T00:00:00.000Z",'
+    b'"timezone":"UTC","location":{"lat":0,"lon":0},"privacy":"private","description":"none"}\n'
+)
+"""A document like any other that is never stored, as none has this sequence number: it goes through filters and
+pipelines to the index, which finds a conflict."""
+
 _TRIES, _TRIED_FOR = 5, 60.0
 """So often, and over so many seconds at least, a document is refused by itself before it is set aside."""
 
@@ -53,6 +62,15 @@ class Change(NamedTuple):
     search_version: int
     lines: bytes
     """Empty where it is too large for any request."""
+
+    @property
+    def flaw(self) -> str:
+        """Why it cannot be sent; empty when it can."""
+        try:
+            self.lines.decode()
+        except UnicodeDecodeError:
+            return "its text is not UTF-8"
+        return "" if self.lines else "its text is too large"
 
 
 class Tries:
@@ -109,6 +127,7 @@ def step(
     with connection.transaction():
         # a worker that stands still must not keep its batch from the others
         unhindered(connection, idle=_LONGEST_REQUESTS)
+        as_bytes(connection)
         changes = fetch(connection, _TAKE, (batch, None if only is None else list(only), until))
         outcome.taken = len(changes)
         _deliver_all(cluster, alias, changes, outcome)
@@ -119,9 +138,10 @@ def step(
 
 
 def _deliver_all(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
-    outcome.refused += [(change, "its text is too large") for change in changes if not change.lines]
+    flaws = {change.event_id: change.flaw for change in changes}
+    outcome.refused += [(change, why) for change in changes if (why := flaws[change.event_id])]
     unanswered = 0
-    for body in bodies([change for change in changes if change.lines]):
+    for body in bodies([change for change in changes if not flaws[change.event_id]]):
         try:
             deliver(cluster, alias, body, outcome)
         except SearchUnavailable as exc:
@@ -154,7 +174,7 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome) -> None:
         _LOG.warning("event %s version %s refused: %s", change.event_id, change.search_version, reason)
         connection.execute(
             "SELECT oeventdb_internal.search_bury(%s, %s, %s)",
-            (change.event_id, change.search_version, reason),
+            (change.event_id, change.search_version, storable(connection, reason)),
         )
 
 
@@ -180,8 +200,14 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
     """
     answer = _answer(cluster, alias, [change.lines for change in changes])
     if answer.status < 400:
-        _sort(changes, alias, answer.body, outcome)
-    elif answer.status != 413 and not _takes_others(cluster, alias, changes[0]):
+        doubtful = _sort(changes, alias, answer.body, outcome)
+        to_blame = bool(doubtful) and _takes_others(cluster, alias)
+        for change, item in doubtful:
+            if to_blame:
+                _refused_alone(cluster, change, Answer(item["status"], item), outcome)
+            else:
+                outcome.put_off = reason_of(item)
+    elif answer.status != 413 and not _takes_others(cluster, alias):
         outcome.put_off = str(cluster.refused(answer))
     elif len(changes) > 1:
         middle = len(changes) // 2
@@ -207,14 +233,13 @@ def _answer(cluster: Cluster, alias: str, lines: list[bytes]) -> Answer:
     return answer
 
 
-def _takes_others(cluster: Cluster, alias: str, change: Change) -> bool:
-    """Return whether it takes what changes nothing, a deletion older than any version: then it is the documents."""
-    line = b'{"delete":{"_id":"%d","version":0,"version_type":"external"}}\n' % change.event_id
-    answer = _answer(cluster, alias, [line])
+def _takes_others(cluster: Cluster, alias: str) -> bool:
+    """Return whether an ordinary document gets as far as the index: then it is the documents."""
+    answer = _answer(cluster, alias, [_ORDINARY])
     probe = Outcome()
     if answer.status < 400:
-        _sort([change], alias, answer.body, probe)
-    return bool(probe.accepted)
+        _sort([Change(0, 0, _ORDINARY)], alias, answer.body, probe)
+    return bool(probe.accepted or probe.refused)
 
 
 def _refused_alone(cluster: Cluster, change: Change, answer: Answer, outcome: Outcome) -> None:
@@ -229,10 +254,14 @@ def _refused_alone(cluster: Cluster, change: Change, answer: Answer, outcome: Ou
         outcome.put_off = f"event {change.event_id}: {why}"
 
 
-def _sort(changes: list[Change], alias: str, response: dict[str, Any], outcome: Outcome) -> None:
+def _sort(
+    changes: list[Change], alias: str, response: dict[str, Any], outcome: Outcome
+) -> list[tuple[Change, dict[str, Any]]]:
+    """Return what was refused before it came to an index: by a pipeline, or for want of an index."""
+    doubtful: list[tuple[Change, dict[str, Any]]] = []
     if response.get("errors") is False:
         outcome.accepted += changes
-        return
+        return doubtful
     items = [result for item in response.get("items", ()) for result in item.values()]
     if len(items) != len(changes):
         raise SearchUnavailable(f"{len(items)} of {len(changes)} changes were answered")
@@ -245,7 +274,9 @@ def _sort(changes: list[Change], alias: str, response: dict[str, Any], outcome: 
             outcome.accepted.append(change)
         elif status == 400 and item["_index"] != alias:
             outcome.refused.append((change, reason_of(item)))
+        elif status in (400, 500) and item["_index"] == alias:
+            doubtful.append((change, item))
         else:
-            # no word about the document: no index, or a closed one, which the name in the answer tells; a block, no
-            # rights, too much to do
+            # no word about the document: no index, a block, no rights, too much to do
             outcome.put_off = reason_of(item)
+    return doubtful

@@ -91,7 +91,7 @@ def search(
     require_whole(body)
     # what somebody has put there under an id that no event can have is for verify to find
     hits = tuple(
-        Hit(found, hit["_score"], hit.get("_source", {}))
+        Hit(found, hit["_score"], dict(hit.get("_source", {})))
         for hit in body["hits"]["hits"]
         if isinstance(found := document_id(hit["_id"]), int)
     )

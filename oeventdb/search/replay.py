@@ -48,6 +48,9 @@ class Replay:
         after = -(2**63)
         with Snapshot(self._dsn) as snapshot:
             while changes := fetch(snapshot.connection, _CHANGES, (self.position, after, _PAGE)):
+                for change in changes:
+                    if change.flaw:
+                        raise SearchUnavailable(f"event {change.event_id} was refused: {change.flaw}")
                 for body in bodies(changes):
                     self._insist(alias, body)
                 sent += len(changes)

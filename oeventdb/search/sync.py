@@ -118,7 +118,6 @@ class Worker:
     def _connected(self) -> psycopg.Connection[TupleRow]:
         if self._connection is None or self._connection.closed:
             connection = connect(self._dsn, autocommit=True)
-            connection.execute("SET client_encoding TO 'UTF8'")
             connection.execute(f"LISTEN {_CHANNEL}")
             self._connection = connection
         return self._connection

@@ -92,6 +92,7 @@ class Elastic:
             after = hits[-1]["sort"][0]
 
     def clear(self) -> None:
-        """Remove every index of the test."""
+        """Remove every index of the test, and its pipeline."""
         for name in self.indices():
             self.ask("DELETE", f"/{name}")
+        self.call("DELETE", f"/_ingest/pipeline/{self.alias}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -123,103 +122,46 @@ def test_what_was_set_aside_can_be_queued_again(
     assert elastic.documents() == documents(db)
 
 
-def refusal(status: int, said: bytes = b'{"error":"blocked"}', kind: bytes = b"application/json") -> bytes:
-    """Return what a firewall answers."""
-    return b"HTTP/1.1 %d No\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
-        status,
-        kind,
-        len(said),
-        said,
+@pytest.mark.usefixtures("many", "live")
+def test_what_is_queued_by_hand_needs_no_version(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    """Nor does it keep what comes after it: more than a batch."""
+    db.execute("TRUNCATE oeventdb_internal.search_versions")
+    db.execute(
+        "INSERT INTO oeventdb_internal.search_outbox (event_id) SELECT id FROM events UNION VALUES (0)"
     )
-
-
-@pytest.mark.usefixtures("live")
-@pytest.mark.parametrize("status", [400, 403, 429, 500])
-def test_a_document_for_which_a_whole_request_is_refused_is_set_aside_in_the_end(
-    db: psycopg.Connection,
-    migrated: str,
-    elastic: Elastic,
-    proxy: Proxy,
-    status: int,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    proxy.verdict = lambda chunk: refusal(status) if b"<script>" in chunk else True
-    good = [samples.event(db) for _ in range(5)]
-    bad = samples.event(db, name="<script>")
-    good += [samples.event(db) for _ in range(5)]
-    with pytest.raises(SearchUnavailable, match=f"put off: event {bad}: .*HTTP {status}: .*blocked"):
-        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0)
-    assert lag(db) == (1, 0)
-    elastic.ask("POST", f"/{elastic.alias}/_refresh")
-    assert sorted(elastic.documents()) == good
-    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0.5)
-    with caplog.at_level(logging.WARNING, "oeventdb.search"):
-        done = once(migrated, elastic, proxy.url)
-    assert (done.documents, done.dead) == (0, 1)
-    assert done.errors >= 4
-    assert lag(db) == (0, 1)
-    assert f"event {bad} version 1 refused" in caplog.text
-
-
-@pytest.mark.usefixtures("live")
-@pytest.mark.parametrize(
-    ("said", "kind", "reason"),
-    [
-        (b"<Error>blocked</Error>", b"application/xml", "<Error>blocked</Error>"),
-        (b"<p>ge\xe4chtet</p>", b"text/html; charset=iso-8859-1", r"<p>ge\xe4chtet</p>"),
-        (b"blocked", b"application/json", "blocked"),
-        (b'{"error":"bl\\u0000ck\\ud800"}', b"application/json", "bl ck?"),
-    ],
-)
-def test_a_refusal_may_be_in_any_form(
-    db: psycopg.Connection,
-    migrated: str,
-    elastic: Elastic,
-    proxy: Proxy,
-    monkeypatch: pytest.MonkeyPatch,
-    said: bytes,
-    kind: bytes,
-    reason: str,
-) -> None:
-    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
-    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
-    proxy.verdict = lambda chunk: refusal(403, said, kind) if b"<script>" in chunk else True
     samples.event(db)
-    samples.event(db, name="<script>")
-    done = once(migrated, elastic, proxy.url)
-    assert (done.documents, done.dead, lag(db)) == (1, 1, (0, 1))
-    row = db.execute("SELECT reason FROM oeventdb_internal.search_dead_letters").fetchone()
-    assert row is not None
-    assert row[0].endswith(f"HTTP 403: {reason}")
+    done = once(migrated, elastic)
+    assert (done.documents, lag(db)) == (3002, (0, 0))
+    assert elastic.documents() == documents(db)
 
 
 @pytest.mark.usefixtures("live")
-@pytest.mark.parametrize("said", [b"", b"[]", b"null"])
-def test_an_answer_that_says_nothing_is_no_acknowledgement(
-    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, said: bytes
+def test_a_change_of_what_was_queued_by_hand_stays_in_the_outbox(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
-    proxy.verdict = lambda chunk: answer if b"_bulk" in chunk else True
-    samples.event(db)
-    with pytest.raises(SearchUnavailable, match="is not Elasticsearch"):
-        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0)
-    assert lag(db) == (1, 0)
-
-
-@pytest.mark.usefixtures("live")
-def test_where_every_request_is_refused_no_document_is_to_blame(
-    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
-    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
-    proxy.verdict = lambda chunk: refusal(429) if b"_bulk" in chunk else True
-    for _ in range(100):
-        samples.event(db)
-    with pytest.raises(SearchUnavailable, match=r"put off: .*HTTP 429"):
-        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
-    assert lag(db) == (100, 0)
-    assert proxy.cuts <= 4
+    changed, other = samples.event(db), samples.event(db)
+    db.execute("TRUNCATE oeventdb_internal.search_versions")
+    acknowledge = "SELECT oeventdb_internal.search_acknowledge(%s::bigint[], ARRAY[1, 1]::bigint[])"
+    with psycopg.connect(migrated) as worker, psycopg.connect(migrated) as writer:
+        worker.execute("SET lock_timeout = '1s'")
+        assert len(worker.execute("SELECT * FROM oeventdb_internal.search_take(10)").fetchall()) == 2
+        writer.execute("UPDATE events SET name = 'not committed yet' WHERE id = %s", (changed,))
+        assert worker.execute(acknowledge, ([changed, other],)).fetchone() == (1,)
+        worker.commit()
+        writer.commit()
+        db.execute("INSERT INTO oeventdb_internal.search_outbox (event_id) VALUES (0)")
+        taken = worker.execute("SELECT event_id, search_version FROM oeventdb_internal.search_take(10)")
+        versions: dict[int, int] = dict(taken.fetchall())
+        samples.event(db, id=0, name="new")
+        worker.execute(
+            "SELECT oeventdb_internal.search_acknowledge(ARRAY[0::bigint], ARRAY[%s::bigint])", (versions[0],)
+        )
+        worker.commit()
+    assert lag(db) == (2, 0)
+    once(migrated, elastic)
+    assert {document["name"] for _, document in elastic.documents().values()} >= {"not committed yet", "new"}
 
 
 @pytest.mark.usefixtures("live")

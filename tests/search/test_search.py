@@ -115,6 +115,8 @@ def test_only_what_starts_later_and_near(db: psycopg.Connection, migrated: str, 
     for wrong in (
         ["--near", "52.5"],
         ["--near", "91,0"],
+        ["--near", "٥٢,13"],
+        ["--near", "5_2,13"],
         ["--within", "5 miles"],
         ["--within", "0.0m"],
         ["--from", "soon"],

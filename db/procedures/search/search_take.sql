@@ -35,8 +35,8 @@ BEGIN
     -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
     FOR event_id, search_version, lines IN
         SELECT
-            v.event_id,
-            v.search_version,
+            a.event_id,
+            COALESCE(v.search_version, (e.id IS NOT NULL)::integer),
             -- JSON may need six bytes for one, and PostgreSQL makes no text of a gigabyte
             CASE
                 WHEN COALESCE(pg_catalog.octet_length(e.description)::bigint, 0)
@@ -47,11 +47,12 @@ BEGIN
                     + COALESCE(pg_catalog.octet_length(e.identifier), 0)
                     + COALESCE(pg_catalog.octet_length(e.timezone), 0)
                     + COALESCE(pg_catalog.octet_length(e.privacy), 0) > 104857600 THEN ''
-                ELSE oeventdb_internal.search_lines(v.event_id, v.search_version, oeventdb_internal.search_document(e.*))
+                ELSE oeventdb_internal.search_lines(a.event_id, COALESCE(v.search_version, (e.id IS NOT NULL)::integer), oeventdb_internal.search_document(e.*))
             END
-        FROM oeventdb_internal.search_versions AS v
-        LEFT JOIN public.events AS e ON e.id = v.event_id AND oeventdb_internal.belongs_in_index(e.*)
-        WHERE v.event_id = ANY (v_ids)
+        FROM pg_catalog.unnest(v_ids) AS a (event_id)
+        -- what was queued by hand may have no version yet: 1, or less for a deletion, as a new event begins with 1
+        LEFT JOIN oeventdb_internal.search_versions AS v ON v.event_id = a.event_id
+        LEFT JOIN public.events AS e ON e.id = a.event_id AND oeventdb_internal.belongs_in_index(e.*)
     LOOP
         RETURN NEXT;
         -- a worker holds all of it in memory; what is locked and not returned is for the next time

@@ -1,0 +1,71 @@
+"""What Elasticsearch answers, or does not, is told in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from oeventdb import search
+from oeventdb.errors import SearchUnavailable, SearchUnreachable
+from tests import samples
+from tests.search.test_set_aside import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
+
+
+def test_an_address_with_colons_is_told_in_brackets() -> None:
+    with (
+        search.Cluster("http://[::1]:1") as cluster,
+        pytest.raises(SearchUnavailable, match=r"no answer from http://\[::1\]:1: "),
+    ):
+        cluster.request("GET", "/")
+
+
+def test_a_document_for_which_elasticsearch_is_always_too_busy_is_named(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    """As it is for one over its indexing pressure limit, a tenth of its memory."""
+    large = samples.event(db, description="large")
+    proxy.verdict = lambda chunk: refusal(429) if b'"large"' in chunk else True
+    told = rf"HTTP 429: .*, for 1 s, to a bulk request of \d+ bytes \(events {large}\)"
+    with pytest.raises(SearchUnreachable, match=told):
+        search.reindex(migrated, proxy.url, alias=elastic.alias, patience=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "command"),
+    [
+        (b"_search", "search"),
+        (b"_pit", "verify"),
+        (b"_search", "verify"),
+        (b"_mget", "verify"),
+        (b"PUT", "reindex"),
+        (b"_mapping", "reindex"),
+        (b"_bulk", "reindex"),
+        (b"_refresh", "reindex"),
+        (b"_count", "reindex"),
+        (b"_bulk", "sync"),
+    ],
+)
+def test_an_answer_without_its_parts_is_told(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, asked: bytes, command: str
+) -> None:
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    samples.event(db)
+    said = b'{"errors":true,"items":[{"index":{}}]}'
+    answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
+    proxy.verdict = lambda chunk: answer if asked in chunk.partition(b"\r\n")[0] else True
+    commands: dict[str, Callable[[], object]] = {
+        "search": lambda: search.search(proxy.url, "python", alias=elastic.alias),
+        "verify": lambda: search.verify(migrated, proxy.url, alias=elastic.alias),
+        "reindex": lambda: search.reindex(migrated, proxy.url, alias=elastic.alias, patience=0),
+        "sync": lambda: search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0),
+    }
+    with pytest.raises(SearchUnavailable, match="should be from Elasticsearch has no "):
+        commands[command]()
