@@ -44,6 +44,10 @@ DROP FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb);
 DROP FUNCTION oeventdb_internal.journaled_table(text);
 -- <<<
 
+-- >>> db/procedures/internal/drop_reference.sql
+DROP FUNCTION oeventdb_internal.drop_reference(text, regclass, text, regclass);
+-- <<<
+
 -- >>> db/procedures/internal/restore_column.sql
 DROP FUNCTION oeventdb_internal.restore_column(text);
 -- <<<

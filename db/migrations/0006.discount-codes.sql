@@ -39,8 +39,6 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS events_discount_code
 
 -- The kind of a code that covers a ticket, and its event, are held by the key; deleting a code used to delete its events.
 DO $$
-DECLARE
-    v_old record;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_discount_code'
@@ -57,13 +55,7 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.events'::regclass AND conname = 'events_discount_code'
     ) THEN
-        FOR v_old IN
-            SELECT c.conname FROM pg_catalog.pg_constraint AS c
-            WHERE c.contype = 'f' AND c.conrelid = 'public.events'::regclass
-                AND c.confrelid = 'public.discount_codes'::regclass
-        LOOP
-            EXECUTE pg_catalog.format('ALTER TABLE public.events DROP CONSTRAINT %I', v_old.conname);
-        END LOOP;
+        PERFORM oeventdb_internal.drop_reference('0006.discount-codes', 'public.events', 'discount_code_id', 'public.discount_codes');
         ALTER TABLE public.events ADD CONSTRAINT events_discount_code
             FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE SET NULL NOT VALID;
     END IF;
