@@ -64,6 +64,20 @@ DROP FUNCTION oeventdb_internal.column_statements(regclass, text);
 DROP FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text);
 -- <<<
 
+-- What was granted goes with what it was granted on; that schema stays, for the ledger.
+DO $$
+DECLARE
+    v_role text;
+BEGIN
+    FOR v_role IN
+        SELECT r.rolname FROM pg_catalog.pg_roles AS r
+        INNER JOIN oeventdb_internal.grants AS g ON g.role_name = r.rolname AND g.kind = 'search'
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE USAGE ON SCHEMA oeventdb_internal FROM %I', v_role);
+    END LOOP;
+END
+$$;
+
 DROP TABLE oeventdb_internal.grants;
 
 DROP TABLE oeventdb_internal.progress;
