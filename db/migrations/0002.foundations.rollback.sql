@@ -44,6 +44,10 @@ DROP FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb);
 DROP FUNCTION oeventdb_internal.journaled_table(text);
 -- <<<
 
+-- >>> db/procedures/internal/drop_reference.sql
+DROP FUNCTION oeventdb_internal.drop_reference(text, regclass, text, regclass);
+-- <<<
+
 -- >>> db/procedures/internal/restore_column.sql
 DROP FUNCTION oeventdb_internal.restore_column(text);
 -- <<<
@@ -59,6 +63,20 @@ DROP FUNCTION oeventdb_internal.column_statements(regclass, text);
 -- >>> db/procedures/internal/require_no_dependents.sql
 DROP FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text);
 -- <<<
+
+-- What was granted goes with what it was granted on; that schema stays, for the ledger.
+DO $$
+DECLARE
+    v_role text;
+BEGIN
+    FOR v_role IN
+        SELECT r.rolname FROM pg_catalog.pg_roles AS r
+        INNER JOIN oeventdb_internal.grants AS g ON g.role_name = r.rolname AND g.kind = 'search'
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE USAGE ON SCHEMA oeventdb_internal FROM %I', v_role);
+    END LOOP;
+END
+$$;
 
 DROP TABLE oeventdb_internal.grants;
 

@@ -37,7 +37,7 @@ DROP FUNCTION oeventdb.update_rating(text);
 -- <<<
 
 -- >>> db/procedures/internal/refuse_rating.sql
-DROP FUNCTION oeventdb_internal.refuse_rating(text);
+DROP FUNCTION oeventdb_internal.refuse_rating(text, text);
 -- <<<
 
 -- >>> db/procedures/internal/half_stars.sql

@@ -40,6 +40,8 @@ ALTER TABLE public.orders_tickets
 
 SELECT oeventdb_internal.validate_reference('public.orders_tickets', 'orders_tickets_ticket_id_fkey');
 
+SELECT oeventdb_internal.restore_column('0005.ticket-holders');
+
 ALTER TABLE public.tickets DROP CONSTRAINT tickets_quantity;
 
 -- A ticket that was deleted since is told apart no longer once the column is gone.

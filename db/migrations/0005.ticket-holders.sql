@@ -2137,23 +2137,6 @@ ALTER TABLE oeventdb_internal.admissions VALIDATE CONSTRAINT admissions_ticket;
 
 -- Deleting a ticket took its holders and order lines with it; now they keep it from being deleted. The new key first, the old one when that is
 -- validated, each in a short transaction of its own.
-CREATE OR REPLACE FUNCTION oeventdb_internal.drop_cascade_from_tickets(referencing regclass) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    v_old record;
-BEGIN
-    FOR v_old IN
-        SELECT c.conname FROM pg_catalog.pg_constraint AS c
-        WHERE c.contype = 'f' AND c.confrelid = 'public.tickets'::pg_catalog.regclass AND c.confdeltype = 'c'
-            AND c.conrelid = drop_cascade_from_tickets.referencing
-    LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', drop_cascade_from_tickets.referencing, v_old.conname);
-    END LOOP;
-END
-$function$;
-
 DO $$
 BEGIN
     IF NOT EXISTS (
@@ -2167,7 +2150,7 @@ $$;
 
 SELECT oeventdb_internal.validate_reference('public.ticket_holders', 'ticket_holders_ticket');
 
-SELECT oeventdb_internal.drop_cascade_from_tickets('public.ticket_holders');
+SELECT oeventdb_internal.drop_reference('0005.ticket-holders', 'public.ticket_holders', 'ticket_id', 'public.tickets');
 
 DO $$
 BEGIN
@@ -2182,11 +2165,9 @@ $$;
 
 SELECT oeventdb_internal.validate_reference('public.orders_tickets', 'orders_tickets_ticket');
 
-SELECT oeventdb_internal.drop_cascade_from_tickets('public.orders_tickets');
+SELECT oeventdb_internal.drop_reference('0005.ticket-holders', 'public.orders_tickets', 'ticket_id', 'public.tickets');
 
 -- What only this migration needed.
-DROP FUNCTION IF EXISTS oeventdb_internal.drop_cascade_from_tickets(regclass);
-
 DROP PROCEDURE IF EXISTS oeventdb_internal.turn_holder_rule_on();
 
 DROP FUNCTION IF EXISTS oeventdb_internal.reconcile_written(integer);

@@ -123,7 +123,7 @@ WHERE NOT t.id::text = ANY (
 );
 
 DELETE FROM oeventdb_internal.journal AS j
-WHERE j.migration = '0006.discount-codes' AND j.restored_at IS NULL AND j.reason <> 'link made since the migration';
+WHERE j.migration = '0006.discount-codes' AND j.restored_at IS NULL AND j.reason <> 'link made since the migration' AND NOT j.old_row ? 'statement';
 
 -- What was deleted since is told apart no longer once the columns are gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -146,6 +146,8 @@ ALTER TABLE public.events
         FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE CASCADE NOT VALID;
 
 SELECT oeventdb_internal.validate_reference('public.events', 'events_discount_code_id_fkey');
+
+SELECT oeventdb_internal.restore_column('0006.discount-codes');
 
 DROP INDEX public.discount_codes_kind;
 

@@ -39,8 +39,6 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS events_discount_code
 
 -- The kind of a code that covers a ticket, and its event, are held by the key; deleting a code used to delete its events.
 DO $$
-DECLARE
-    v_old record;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.tickets'::regclass AND conname = 'tickets_discount_code'
@@ -57,13 +55,7 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'public.events'::regclass AND conname = 'events_discount_code'
     ) THEN
-        FOR v_old IN
-            SELECT c.conname FROM pg_catalog.pg_constraint AS c
-            WHERE c.contype = 'f' AND c.conrelid = 'public.events'::regclass
-                AND c.confrelid = 'public.discount_codes'::regclass
-        LOOP
-            EXECUTE pg_catalog.format('ALTER TABLE public.events DROP CONSTRAINT %I', v_old.conname);
-        END LOOP;
+        PERFORM oeventdb_internal.drop_reference('0006.discount-codes', 'public.events', 'discount_code_id', 'public.discount_codes');
         ALTER TABLE public.events ADD CONSTRAINT events_discount_code
             FOREIGN KEY (discount_code_id) REFERENCES public.discount_codes ON DELETE SET NULL NOT VALID;
     END IF;
@@ -408,6 +400,20 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code
     WHERE deleted_at IS NULL AND NOT is_duplicate;
 
 -- Old codes may break these, as long as nobody changes what breaks them: whoever switches one off or uses it writes the row, too.
+-- Whoever does so before such codes are marked marks the code.
+CREATE OR REPLACE FUNCTION oeventdb_internal.discount_code_unmarked() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    NEW.is_legacy := OLD.is_legacy
+        OR (NEW.code, NEW.type, NEW.value, NEW.used_for, NEW.tickets_number, NEW.min_quantity, NEW.max_quantity, NEW.valid_from, NEW.valid_till)
+            IS NOT DISTINCT FROM
+            (OLD.code, OLD.type, OLD.value, OLD.used_for, OLD.tickets_number, OLD.min_quantity, OLD.max_quantity, OLD.valid_from, OLD.valid_till);
+    RETURN NEW;
+END
+$function$;
+
 DO $$
 BEGIN
     IF NOT EXISTS (
@@ -425,6 +431,8 @@ BEGIN
             ADD CONSTRAINT discount_codes_tickets_number
                 CHECK (is_legacy OR (tickets_number >= 0 AND tickets_number >= max_quantity)) NOT VALID,
             ADD CONSTRAINT discount_codes_valid_till CHECK (is_legacy OR valid_from < valid_till) NOT VALID;
+        CREATE TRIGGER discount_code_unmarked BEFORE UPDATE ON public.discount_codes
+            FOR EACH ROW WHEN (NOT NEW.is_legacy) EXECUTE FUNCTION oeventdb_internal.discount_code_unmarked();
     END IF;
 END
 $$;
@@ -452,6 +460,10 @@ BEGIN
     END IF;
 END
 $$;
+
+DROP TRIGGER IF EXISTS discount_code_unmarked ON public.discount_codes;
+
+DROP FUNCTION IF EXISTS oeventdb_internal.discount_code_unmarked();
 
 DO $$
 BEGIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ from oeventdb.cli.rebuilding import index_settings_option, keep_option, rebuild,
 from oeventdb.errors import OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -104,8 +105,10 @@ def migrate(
         refuse_given("keep", "index_settings", because="is for an index, and none is made without --reindex")
     # before anything is changed: the file may be none
     definition = search.load(index_settings) if reindex else None
-    with progress_bars() as progress:
-        applied = schema.migrate(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
+    with _told_anyway(settings, "applied") as done, progress_bars() as progress:
+        applied = schema.migrate(
+            settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience, done=done
+        )
     if dry_run:
         _print_plan(settings, applied, "migrate", reindex=reindex)
     elif definition is not None:
@@ -149,8 +152,10 @@ def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float)
       oeventdb rollback
       oeventdb rollback --to 0001
     """
-    with progress_bars() as progress:
-        undone = schema.rollback(settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience)
+    with _told_anyway(settings, "rolled back") as done, progress_bars() as progress:
+        undone = schema.rollback(
+            settings.dsn, to=to, dry_run=dry_run, progress=progress, patience=patience, done=done
+        )
     if dry_run:
         with transaction(settings, read_only=True) as connection:
             adopted = {m.id for m in schema.status(connection).migrations if m.adopted}
@@ -177,6 +182,20 @@ def _print_plan(
     _describe(ids, direction, verbose=settings.verbose, adopted=adopted)
     then = f", then {settings.alias} would be rebuilt" if reindex else ""
     note(f"dry run: nothing was written; {len(ids)} would run{then}")
+
+
+@contextmanager
+def _told_anyway(settings: Settings, what: str) -> Iterator[Callable[[str], None]]:
+    """Yield what takes the ids of migrations that are done; print them where the next one fails."""
+    ids: list[str] = []
+    try:
+        yield ids.append
+    except BaseException:
+        if ids and settings.as_json:
+            print_json({what.replace(" ", "_"): ids})
+        elif ids:
+            _print_done(ids, what, "")
+        raise
 
 
 def _print_done(ids: list[str], done: str, nothing: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from oeventdb.schema.manifest import Manifest, Things
 
-_ADOPTED_ONLY_SURPLUS = ("column", "constraint", "index", "trigger")
+_ADOPTED_ONLY_SURPLUS = ("column", "constraint", "index", "trigger", "policy")
 # Literals and quoted names whole; the name of a function with its parenthesis, which is no grouping.
 _WORDS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|::\w+|\w+\(?|\S""")
 _CASTS = ("::bigint", "::integer", "::text")
@@ -44,7 +44,8 @@ def check(connection: psycopg.Connection[TupleRow]) -> list[Difference]:
     Grants to roles are compared with what `oeventdb grant` recorded, and the owner of our schemas
     needs what our functions do as it. In an adopted database,
     what differs as adopt allowed it is no difference: integer keys, names of the legacy
-    constraints, defaults, stricter NOT NULL, columns, constraints, indexes and triggers of its own.
+    constraints, defaults, stricter NOT NULL, row security, columns, constraints, indexes, triggers
+    and policies of its own.
     Raises Refused where the database has no ledger.
     """
     entries = ledger.require(connection)
@@ -151,11 +152,12 @@ def _match_renamed(release: Manifest, expected: Things, thing: Thing) -> None:
 
 
 def _loose(release: Manifest, thing: Thing) -> Thing:
-    """Leave out what adopt does not ask for: integer width, lengths, defaults, where ids come from, old keys validated."""
+    """Leave out what adopt does not ask for: integer width, lengths, defaults, where ids come from, old keys validated, row security."""
     definition = dict(thing.definition)
     legacy = release.legacy.get(thing.key)
     if legacy is not None:
         definition.pop("validated", None)
+    definition.pop("row_security", None)
     if thing.kind == "column":
         definition["type"] = base_type(definition["type"])
         if definition.get("identity") or definition.get("default", "").startswith("nextval("):

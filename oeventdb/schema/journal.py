@@ -91,7 +91,7 @@ def _detail(connection: psycopg.Connection[Any], journal_id: int) -> dict[str, A
         raise errors.NotFound(
             f"journal entry {journal_id} does not exist",
             detail={"resource": "journal_entry", "id": journal_id},
-            hint="`oeventdb quarantine list` shows those that do.",
+            hint="`oeventdb quarantine list` shows those that are not restored yet.",
         )
     return entry
 

@@ -25,6 +25,8 @@ from oeventdb.schema.lock import UpgradeLock
 from oeventdb.schema.worker import NotUnique, Worker, send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -45,6 +47,10 @@ def _silent(task: str, done: int, total: int | None) -> None:
     """Show nothing."""
 
 
+def _unheard(migration: str) -> None:
+    """Tell nobody."""
+
+
 def load(directory: Path | None = None) -> list[Migration]:
     """Read and check the migrations of a directory; this package's own by default."""
     return scripts.load(directory or db_path() / "migrations")
@@ -58,11 +64,13 @@ def migrate(
     progress: ReportProgress | None = None,
     patience: float = PATIENCE,
     directory: Path | None = None,
+    done: Callable[[str], object] = _unheard,
 ) -> list[str]:
     """Apply what is pending, up to and including `to`; return the ids applied.
 
     `to` is an id or a unique beginning of one. A dry run writes nothing and returns what would
     be applied. Goes on where an interrupted run stopped; waits while another upgrader works.
+    `done` is told the id of each as soon as it is applied, whatever becomes of the next.
     Raises Refused before anything is changed, MigrationFailed where a statement fails,
     DatabaseUnreachable where the server cannot be reached or is lost.
     """
@@ -79,6 +87,7 @@ def migrate(
             worker.transaction(ledger.bootstrap, what="the ledger")
             for migration in pending:
                 _apply(worker, migration)
+                done(migration.id)
     return [migration.id for migration in pending]
 
 
@@ -90,13 +99,15 @@ def rollback(
     progress: ReportProgress | None = None,
     patience: float = PATIENCE,
     directory: Path | None = None,
+    done: Callable[[str], object] = _unheard,
 ) -> list[str]:
     """Undo the last migration, or all after `to`; return the ids undone, newest first.
 
     `to` stays applied, as after migrating to it. An adopted migration is only unmarked: its
     tables were there before. One that was interrupted is finished first, since its rollback in
     one transaction undoes the whole of it; a rollback in steps can begin anywhere.
-    A dry run writes nothing and returns what would be undone. Raises as migrate does.
+    A dry run writes nothing and returns what would be undone. `done` and what is raised are as
+    with migrate.
     """
     migrations = load(directory)
     last = scripts.find(migrations, to) if to is not None else None
@@ -115,6 +126,7 @@ def rollback(
                 if migration.id in halfway and migration.rollback.transactional:
                     _apply(worker, migration)
                 _undo(worker, migration, adopted=migration.id in adopted)
+                done(migration.id)
     return [migration.id for migration in undoable]
 
 

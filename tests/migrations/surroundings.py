@@ -70,6 +70,8 @@ def shape(dsn: str) -> list[str]:
     more = """
         SELECT stxname::text FROM pg_statistic_ext
         UNION ALL SELECT attrelid::regclass || attname || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid > 16384 AND NOT attisdropped
+        UNION ALL SELECT attrelid::regclass || attname || attstattarget FROM pg_attribute
+        WHERE attstattarget >= 0 AND attrelid > 16384 AND attnum > 0 AND NOT attisdropped
         UNION ALL SELECT d.name || description FROM pg_description, pg_describe_object(classoid, objoid, objsubid) AS d (name)
         WHERE objoid > 16384 AND d.name NOT LIKE '%oeventdb%'
         UNION ALL SELECT attrelid::regclass || attname || attcollation::regcollation FROM pg_attribute

@@ -82,3 +82,37 @@ def test_a_row_that_several_keys_reach_comes_back_once(legacy: str, connection: 
     schema.rollback(legacy, to="0001")
     assert digest.rows(connection, tables) == before
     assert connection.execute("SELECT to_regclass('oeventdb_internal.journal')").fetchone() == (None,)
+
+
+KEYS = [
+    "ALTER TABLE events RENAME CONSTRAINT events_discount_code_id_fkey TO fk_ev_dc",
+    'ALTER TABLE ticket_holders RENAME CONSTRAINT ticket_holders_ticket_id_fkey TO "Holder\'s ticket"',
+    "COMMENT ON CONSTRAINT \"Holder's ticket\" ON ticket_holders IS 'since 2015'",
+    "ALTER TABLE orders_tickets RENAME CONSTRAINT orders_tickets_ticket_id_fkey TO line",
+    "COMMENT ON CONSTRAINT feedback_event_id_fkey ON feedback IS 'stays'",
+]
+OWN_KEYS = [
+    "ALTER TABLE ticket_holders ADD COLUMN upgraded_from bigint CONSTRAINT upgraded REFERENCES tickets ON DELETE CASCADE",
+    "ALTER TABLE events ADD COLUMN next_code_id bigint CONSTRAINT next_code REFERENCES discount_codes",
+]
+COMMENTS = "SELECT conname::text, obj_description(oid) FROM pg_constraint WHERE obj_description(oid) IN ('since 2015', 'stays') ORDER BY 1"
+
+
+def test_foreign_keys_have_their_names_and_comments_again(
+    legacy: str, connection: psycopg.Connection
+) -> None:
+    for statement in KEYS:
+        connection.execute(statement.encode())
+    before = digest.shape(connection, LOADING_ORDER), connection.execute(COMMENTS).fetchall()
+    schema.migrate(legacy)
+    schema.rollback(legacy, to="0001")
+    assert (digest.shape(connection, LOADING_ORDER), connection.execute(COMMENTS).fetchall()) == before
+    assert connection.execute("SELECT to_regclass('oeventdb_internal.journal')").fetchone() == (None,)
+
+
+def test_foreign_keys_of_own_columns_stay(legacy: str, connection: psycopg.Connection) -> None:
+    for statement in OWN_KEYS:
+        connection.execute(statement.encode())
+    schema.migrate(legacy)
+    kept = "SELECT conname::text FROM pg_constraint WHERE conname IN ('upgraded', 'next_code') ORDER BY 1"
+    assert connection.execute(kept).fetchall() == [("next_code",), ("upgraded",)]

@@ -25,7 +25,8 @@ WHERE is_duplicate <> has_twin AND NOT (id <= 200 AND is_duplicate)
 """An old one that was marked at first keeps its mark, even if the other changes."""
 
 LEFT_BEHIND = (
-    "SELECT proname FROM pg_proc WHERE proname IN ('discount_code_meanwhile', 'look_at_discount_codes_again')"
+    "SELECT proname FROM pg_proc WHERE proname IN"
+    " ('discount_code_meanwhile', 'look_at_discount_codes_again', 'discount_code_unmarked')"
 )
 
 
@@ -73,6 +74,23 @@ def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
         assert marked == written - 1
         assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 1").fetchone() == (False,)
         assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 2").fetchone() == (False,)
+        assert client.execute(LEFT_BEHIND).fetchall() == []
+
+
+def test_an_old_code_that_breaks_a_rule_stays_usable_between_any_two_statements(busy: str) -> None:
+    with psycopg.connect(busy, autocommit=True) as client:
+        client.execute("UPDATE discount_codes SET value = 500, type = 'percent' WHERE id <= 2")
+
+        def use(task: str, done: int, total: int | None) -> None:
+            del done, total
+            if task.startswith("0006"):
+                client.execute("UPDATE discount_codes SET is_active = NOT is_active WHERE id = 2")
+
+        schema.migrate(busy, progress=use)
+        marked = client.execute(
+            "SELECT id, is_legacy FROM discount_codes WHERE id <= 3 ORDER BY id"
+        ).fetchall()
+        assert marked == [(1, True), (2, True), (3, False)]
         assert client.execute(LEFT_BEHIND).fetchall() == []
 
 

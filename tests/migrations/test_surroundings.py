@@ -81,11 +81,13 @@ def test_what_goes_with_a_column_is_journaled_and_made_again_with_it(dirty: str)
         "ALTER TABLE feedback ALTER rating SET DEFAULT '0'",
         "CREATE STATISTICS reviews_stats ON rating, event_id FROM feedback",
         "COMMENT ON STATISTICS reviews_stats IS 'together'",
+        "ALTER TABLE feedback ALTER rating SET STATISTICS 500",
         "GRANT SELECT (rating), UPDATE (rating) ON feedback TO PUBLIC",
         "COMMENT ON COLUMN feedback.rating IS 'it''s stars'",
         "CREATE INDEX codes_tickets ON discount_codes (tickets)",
         "GRANT SELECT (tickets) ON discount_codes TO PUBLIC",
         "COMMENT ON COLUMN discount_codes.tickets IS 'ids'",
+        "ALTER TABLE discount_codes ALTER tickets SET STATISTICS 0",
         "ALTER TABLE discount_codes ADD CONSTRAINT short CHECK (length(code) < 99)",
         "COMMENT ON CONSTRAINT short ON discount_codes IS 'of another column'",
     )

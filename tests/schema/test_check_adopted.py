@@ -33,6 +33,8 @@ def adopted_template(databases: Databases) -> str:
         connection.execute(
             "CREATE TRIGGER own BEFORE UPDATE ON public.tickets FOR EACH ROW EXECUTE FUNCTION public.own()"
         )
+        connection.execute("CREATE POLICY own ON public.feedback USING (comment IS NOT NULL)")
+        connection.execute("ALTER TABLE public.feedback ENABLE ROW LEVEL SECURITY")
         schema.adopt(connection)
     schema.migrate(dsn)
     return str(conninfo_to_dict(dsn)["dbname"])
@@ -44,7 +46,7 @@ def adopted(new_database: Callable[[str | None], str], adopted_template: str) ->
     return new_database(adopted_template)
 
 
-def test_keys_types_names_and_triggers_of_its_own_are_no_difference(adopted: str) -> None:
+def test_keys_types_names_triggers_and_policies_of_its_own_are_no_difference(adopted: str) -> None:
     assert tampered(adopted) == []
 
 

@@ -111,3 +111,12 @@ def test_a_role_with_the_name_public_is_not_everybody(migrated: str) -> None:
         (found,) = schema.check(connection)
         connection.rollback()
     assert found.object == f"EXECUTE on function {FUNCTION} to public"
+
+
+def test_a_rollback_leaves_nothing_of_a_grant(migrated: str, roles: Roles) -> None:
+    role = roles.create("search")
+    with schema.connect(migrated) as connection:
+        schema.grant(connection, "search", role)
+    schema.rollback(migrated, to="0001")
+    schema.migrate(migrated)
+    assert tampered(migrated) == []

@@ -192,8 +192,9 @@ def test_a_rating_that_breaks_the_rule_is_refused_by_it(
 ) -> None:
     before = connection.execute("SELECT * FROM feedback ORDER BY id").fetchall()
     number = entry(connection, key, reason)
-    with pytest.raises(errors.RatingInvalid):
+    with pytest.raises(errors.RatingInvalid) as refused:
         journal_restore(connection, number)
+    assert refused.value.hint == "Rolling the migration of the ratings back gives the text back."
     assert connection.execute("SELECT * FROM feedback ORDER BY id").fetchall() == before
     assert journal_show(connection, number).needs.startswith("is refused now: OE501")
 

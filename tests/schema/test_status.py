@@ -126,6 +126,20 @@ def test_migrating_by_command_and_back(empty: str) -> None:
     assert run("rollback", "--json", "--dsn", empty).exit_code == 0
 
 
+def test_what_was_done_before_a_failure_is_printed(empty: str) -> None:
+    run("migrate", "--to", "0001", "--dsn", empty)
+    execute(empty, "CREATE VIEW ratings AS SELECT rating FROM feedback")
+    forth = run("migrate", "--dsn", empty)
+    assert (forth.exit_code, forth.stdout) == (1, "applied 0002.foundations\n")
+    assert forth.stderr.startswith("failed: 0003.ratings, statement 1 of ")
+    assert run("migrate", "--dsn", empty).stdout == ""
+    execute(empty, "DROP VIEW ratings")
+    run("migrate", "--to", "0003", "--dsn", empty)
+    execute(empty, "CREATE TABLE oeventdb.own ()")
+    back = run("rollback", "--to", "0001", "--json", "--dsn", empty)
+    assert (back.exit_code, json.loads(back.stdout)) == (1, {"rolled_back": ["0003.ratings"]})
+
+
 def test_a_dry_run_says_what_each_migration_is_for(empty: str) -> None:
     result = run("migrate", "--dry-run", "--dsn", empty)
     assert result.exit_code == 0

@@ -72,6 +72,14 @@ BEGIN
     )
     UNION ALL
     SELECT
+        v_column.attname::text, 'statistics',
+        pg_catalog.format(
+            'ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', column_statements.relation, v_column.attname, v_column.attstattarget
+        )
+    -- none is -1, and NULL from PostgreSQL 17 on
+    WHERE v_column.attstattarget >= 0
+    UNION ALL
+    SELECT
         v_column.attname::text, 'default',
         pg_catalog.format(
             'ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', column_statements.relation, v_column.attname,
@@ -96,6 +104,6 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.column_statements(regclass, text) IS
-'Type, NOT NULL, indexes, constraints, extended statistics, default, comments and privileges of a column. Raises nothing.';
+'Type, NOT NULL, indexes, constraints, statistics, default, comments and privileges of a column. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.column_statements(regclass, text) FROM PUBLIC;

@@ -1,6 +1,7 @@
 -- A rating that is no number of stars is refused in one wording, whichever door it came through.
 CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_rating(
-    rating text
+    rating text,
+    hint text DEFAULT 'Give the stars as a decimal number from 0 to 5; it is rounded to half stars.'
 ) RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -14,12 +15,12 @@ BEGIN
             COALESCE(pg_catalog.quote_literal(pg_catalog.left(refuse_rating.rating, 40)), 'NULL')
         ),
         pg_catalog.jsonb_build_object('rating', pg_catalog.left(refuse_rating.rating, 40)),
-        'Give the stars as a decimal number from 0 to 5; it is rounded to half stars.'
+        refuse_rating.hint
     );
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.refuse_rating(text) IS
+COMMENT ON FUNCTION oeventdb_internal.refuse_rating(text, text) IS
 'Raises OE501 (rating_invalid) with the first 40 characters of the rating.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.refuse_rating(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.refuse_rating(text, text) FROM PUBLIC;

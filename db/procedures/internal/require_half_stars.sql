@@ -7,10 +7,11 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    v_hint CONSTANT text := 'Rolling the migration of the ratings back gives the text back.';
     v_stars numeric := oeventdb_internal.read_stars(require_half_stars.rating);
 BEGIN
     IF v_stars IS NULL THEN
-        PERFORM oeventdb_internal.refuse_rating(require_half_stars.rating);
+        PERFORM oeventdb_internal.refuse_rating(require_half_stars.rating, v_hint);
     ELSIF EXISTS (
         SELECT FROM (VALUES (pg_catalog.btrim(require_half_stars.rating, E' \t\n\r\f\x0B'))) AS t (rating)
         WHERE CASE
@@ -26,7 +27,7 @@ BEGIN
                 pg_catalog.left(require_half_stars.rating, 40), v_stars
             ),
             pg_catalog.jsonb_build_object('rating', pg_catalog.left(require_half_stars.rating, 40), 'counts_as', v_stars),
-            'Rolling the migration of the ratings back gives the text back.'
+            v_hint
         );
     END IF;
 END

@@ -1,4 +1,4 @@
--- When a migration that dropped a column is rolled back, what went with the column is made again; what can't be stays in the journal.
+-- When a migration that dropped a column or a foreign key is rolled back, what went with it is made again; what can't be stays in the journal.
 CREATE OR REPLACE FUNCTION oeventdb_internal.restore_column(
     migration text
 ) RETURNS void
@@ -26,6 +26,6 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_column(text) IS
-'Makes again what journal_column has journaled for a migration. A statement that fails stays in the journal, with a warning.';
+'Makes again what journal_column and drop_reference have journaled for a migration. A statement that fails stays in the journal, with a warning.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_column(text) FROM PUBLIC;
