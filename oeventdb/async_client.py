@@ -68,7 +68,8 @@ class AsyncClient:
         (1..quantity).
 
         Errors: NotFound (OE404) no such ticket; InvalidArgument (OE400) ticket_id NULL, firstname
-        or lastname NULL or blank; SoldOut (OE101) sold out.
+        or lastname NULL or blank; SoldOut (OE101) sold out; WrongEvent (OE105) the ticket goes to
+        another event at this moment.
         """
         return await self._one(
             functions.ADD_TICKET_HOLDER,
@@ -235,7 +236,7 @@ class AsyncClient:
         hold: timedelta = DEFAULT,
     ) -> Order:
         """Sells seats of one event and returns the order: pending and held for hold (at most 30
-        days), or completed if nothing is to pay.
+        days; a month of it has 30), or completed if nothing is to pay.
 
         lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname",
         "lastname", "email"}]}], 1 to 100 tickets; price only for a donation, holders optional.

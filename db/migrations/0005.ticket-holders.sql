@@ -529,6 +529,7 @@ AS $function$
 DECLARE
     v_claimed integer[];
     v_deadline timestamptz;
+    v_may_come boolean;
 BEGIN
     LOOP
         BEGIN
@@ -546,7 +547,14 @@ BEGIN
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             v_deadline := COALESCE(v_deadline, pg_catalog.clock_timestamp() + oeventdb_internal.claim_patience());
         END;
-        IF NOT oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline) THEN
+        v_may_come := oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline);
+        IF EXISTS (
+            SELECT FROM public.tickets AS t
+            WHERE t.id = claim_admissions.ticket_id AND t.event_id IS DISTINCT FROM claim_admissions.event_id
+        ) THEN
+            -- what has come free is the other event's
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', claim_admissions.ticket_id, claim_admissions.event_id);
+        ELSIF NOT v_may_come THEN
             RETURN NULL;
         END IF;
     END LOOP;
@@ -555,7 +563,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer) IS
 'Takes wanted admissions of a ticket and returns their numbers, or NULL when so many are not to be had. Waits, at most claim_patience(), while
-unfinished transactions of others hold admissions that may come free.';
+unfinished transactions of others hold admissions that may come free. Raises OE105 for a ticket that has gone to another event meanwhile.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer) FROM PUBLIC;
 -- <<<
@@ -1024,6 +1032,11 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
                   CONSTRAINT = 'ticket_holders_admission';
     END IF;
+    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+        -- whoever is to have one from now on waits, and then finds the ticket in the other event
+        PERFORM FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
+        PERFORM FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
+    END IF;
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
         UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
@@ -1335,7 +1348,8 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb.add_ticket_holder(bigint, text, text, text) IS
 'Adds a holder to a ticket, outside any order, and returns it with its admission_no (1..quantity).
-Errors: OE404 no such ticket; OE400 ticket_id NULL, firstname or lastname NULL or blank; OE101 sold out.';
+Errors: OE404 no such ticket; OE400 ticket_id NULL, firstname or lastname NULL or blank; OE101 sold out;
+OE105 the ticket goes to another event at this moment.';
 
 REVOKE ALL ON FUNCTION oeventdb.add_ticket_holder(bigint, text, text, text) FROM PUBLIC;
 -- <<<

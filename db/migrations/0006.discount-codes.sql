@@ -876,15 +876,36 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_code public.discount_codes;
+    v_ticket_ids bigint[];
 BEGIN
     PERFORM oeventdb_internal.require_discount_code(replace_discount_code_tickets.discount_code_id);
     PERFORM oeventdb_internal.require_ids('ticket_ids', replace_discount_code_tickets.ticket_ids);
 
-    -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
-    UPDATE public.discount_codes AS c SET is_active = c.is_active
-    WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
-    RETURNING c.* INTO v_code;
-    IF NOT FOUND THEN
+    LOOP
+        -- the tickets before the code, as who writes one of them locks them: the other way round the two could wait for each other; undone
+        -- where the code got another ticket meanwhile
+        BEGIN
+            v_ticket_ids := ARRAY(
+                SELECT t.id FROM public.tickets AS t
+                WHERE t.discount_code_id = replace_discount_code_tickets.discount_code_id
+                    OR t.id = ANY (replace_discount_code_tickets.ticket_ids)
+                ORDER BY t.id FOR NO KEY UPDATE
+            );
+            -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is
+            -- too old fails
+            UPDATE public.discount_codes AS c SET is_active = c.is_active
+            WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
+            RETURNING c.* INTO v_code;
+            EXIT WHEN NOT EXISTS (
+                SELECT FROM public.tickets AS t WHERE t.discount_code_id = v_code.id AND t.id <> ALL (v_ticket_ids)
+            );
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        -- not OE000, which would stand for every error of class OE
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
+            NULL;
+        END;
+    END LOOP;
+    IF v_code.id IS NULL THEN
         -- deleted while it was waited for
         PERFORM oeventdb_internal.refuse_unknown('discount_code', replace_discount_code_tickets.discount_code_id);
     ELSIF v_code.used_for <> 'ticket' THEN
@@ -1009,16 +1030,22 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_order_ids bigint[];
+    v_ticket_ids bigint[];
 BEGIN
     PERFORM oeventdb_internal.require_discount_code(delete_discount_code.discount_code_id);
     LOOP
-        -- the orders, which forget the code, before the code, as who gives uses back locks them: the other way round the two could
-        -- wait for each other
+        -- the orders, which forget the code, and the tickets before the code, as who gives uses back or writes a ticket locks them: the
+        -- other way round the two could wait for each other
         BEGIN
             v_order_ids := ARRAY(
                 SELECT o.id FROM public.orders AS o
                 WHERE o.discount_code_id = delete_discount_code.discount_code_id
                 ORDER BY o.id FOR UPDATE
+            );
+            v_ticket_ids := ARRAY(
+                SELECT t.id FROM public.tickets AS t
+                WHERE t.discount_code_id = delete_discount_code.discount_code_id
+                ORDER BY t.id FOR NO KEY UPDATE
             );
             -- before detaching: no ticket may be attached in between, the cascade would take it
             PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
@@ -1031,16 +1058,15 @@ BEGIN
             EXIT WHEN NOT EXISTS (
                 SELECT FROM public.orders AS o
                 WHERE o.discount_code_id = delete_discount_code.discount_code_id AND o.id <> ALL (v_order_ids)
+            ) AND NOT EXISTS (
+                SELECT FROM public.tickets AS t
+                WHERE t.discount_code_id = delete_discount_code.discount_code_id AND t.id <> ALL (v_ticket_ids)
             );
             RAISE EXCEPTION USING ERRCODE = 'OE000';
         EXCEPTION WHEN SQLSTATE 'OE000' THEN
             NULL;
         END;
     END LOOP;
-    -- in the order in which replacements lock them, so that the two can't wait for each other
-    PERFORM FROM public.tickets AS t
-    WHERE t.discount_code_id = delete_discount_code.discount_code_id
-    ORDER BY t.id FOR NO KEY UPDATE;
     UPDATE public.tickets AS t SET discount_code_id = NULL
     WHERE t.discount_code_id = delete_discount_code.discount_code_id;
 

@@ -733,6 +733,10 @@ BEGIN
         v_order.seats := v_order.seats + v_line.quantity;
         v_lines[v_place] := v_line;
     END LOOP;
+    IF v_order.amount > 1.7976931348623157e308 THEN
+        -- more than a float8 keeps
+        PERFORM oeventdb_internal.refuse_argument('lines', 'cost more than an order can');
+    END IF;
     v_order.lines := v_lines;
 
     IF v_discount.id IS NOT NULL THEN
@@ -939,7 +943,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('email', 'is no e-mail address');
     ELSIF require_buyer.hold IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is NULL');
-    ELSIF NOT (require_buyer.hold > '0'::interval AND require_buyer.hold <= '30 days'::interval) THEN
+    ELSIF NOT (EXTRACT(EPOCH FROM require_buyer.hold) > 0 AND EXTRACT(EPOCH FROM require_buyer.hold) <= 30 * 86400) THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is not more than 0 and at most 30 days');
     ELSIF require_buyer.idempotency_key = '' THEN
         PERFORM oeventdb_internal.refuse_argument('idempotency_key', 'is empty');
@@ -1135,7 +1139,8 @@ BEGIN
             v_priced.amount::double precision, v_priced.currency,
             CASE WHEN v_priced.amount = 0 THEN 'completed' ELSE 'pending' END, pg_catalog.now(),
             CASE WHEN v_priced.amount = 0 THEN pg_catalog.now() END,
-            CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
+            -- in seconds, as it was compared: some months have more than 30 days, some days more than 24 hours
+            CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + pg_catalog.make_interval(secs => EXTRACT(EPOCH FROM place_order.hold)) END,
             CASE WHEN v_priced.amount = 0 THEN 'free' END,
             v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
         ) RETURNING (oeventdb_internal.order_row(o.*)).*
@@ -1166,7 +1171,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval) IS
-'Sells seats of one event and returns the order: pending and held for hold (at most 30 days), or completed if nothing is to pay.
+'Sells seats of one event and returns the order: pending and held for hold (at most 30 days; a month of it has 30), or completed if nothing is to pay.
 lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname", "lastname", "email"}]}], 1 to 100 tickets; price only for a
 donation, holders optional. Each seat becomes a ticket holder; amount is in the event''s currency (payment_currency, else USD).
 The same idempotency_key with the same request returns the order that it made, and sells nothing again.
@@ -1802,11 +1807,18 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('at', 'is no time');
     END IF;
     LOOP
-        SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
-        -- the order before the holder, as who cancels it locks them: the other way round the two could wait for each other
-        SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
-        v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
-        EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
+        -- undone where the holder went to another order meanwhile: kept, its lock would be held while that order is waited for
+        BEGIN
+            SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
+            -- the order before the holder, as who cancels it locks them: the other way round the two could wait for each other
+            SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
+            v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
+            EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        -- not OE000, which would stand for every error of class OE
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
+            NULL;
+        END;
     END LOOP;
     IF v_holder.is_checked_in THEN
         PERFORM oeventdb_internal.fail(

@@ -32,6 +32,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb.add_ticket_holder(bigint, text, text, text) IS
 'Adds a holder to a ticket, outside any order, and returns it with its admission_no (1..quantity).
-Errors: OE404 no such ticket; OE400 ticket_id NULL, firstname or lastname NULL or blank; OE101 sold out.';
+Errors: OE404 no such ticket; OE400 ticket_id NULL, firstname or lastname NULL or blank; OE101 sold out;
+OE105 the ticket goes to another event at this moment.';
 
 REVOKE ALL ON FUNCTION oeventdb.add_ticket_holder(bigint, text, text, text) FROM PUBLIC;

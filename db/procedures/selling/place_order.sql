@@ -64,7 +64,8 @@ BEGIN
             v_priced.amount::double precision, v_priced.currency,
             CASE WHEN v_priced.amount = 0 THEN 'completed' ELSE 'pending' END, pg_catalog.now(),
             CASE WHEN v_priced.amount = 0 THEN pg_catalog.now() END,
-            CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + place_order.hold END,
+            -- in seconds, as it was compared: some months have more than 30 days, some days more than 24 hours
+            CASE WHEN v_priced.amount > 0 THEN pg_catalog.now() + pg_catalog.make_interval(secs => EXTRACT(EPOCH FROM place_order.hold)) END,
             CASE WHEN v_priced.amount = 0 THEN 'free' END,
             v_priced.discount_code_id, v_priced.discount_seats, v_priced.access_code_id, v_priced.access_seats
         ) RETURNING (oeventdb_internal.order_row(o.*)).*
@@ -95,7 +96,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval) IS
-'Sells seats of one event and returns the order: pending and held for hold (at most 30 days), or completed if nothing is to pay.
+'Sells seats of one event and returns the order: pending and held for hold (at most 30 days; a month of it has 30), or completed if nothing is to pay.
 lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname", "lastname", "email"}]}], 1 to 100 tickets; price only for a
 donation, holders optional. Each seat becomes a ticket holder; amount is in the event''s currency (payment_currency, else USD).
 The same idempotency_key with the same request returns the order that it made, and sells nothing again.

@@ -64,6 +64,10 @@ BEGIN
         v_order.seats := v_order.seats + v_line.quantity;
         v_lines[v_place] := v_line;
     END LOOP;
+    IF v_order.amount > 1.7976931348623157e308 THEN
+        -- more than a float8 keeps
+        PERFORM oeventdb_internal.refuse_argument('lines', 'cost more than an order can');
+    END IF;
     v_order.lines := v_lines;
 
     IF v_discount.id IS NOT NULL THEN

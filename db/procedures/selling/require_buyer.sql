@@ -17,7 +17,7 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('email', 'is no e-mail address');
     ELSIF require_buyer.hold IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is NULL');
-    ELSIF NOT (require_buyer.hold > '0'::interval AND require_buyer.hold <= '30 days'::interval) THEN
+    ELSIF NOT (EXTRACT(EPOCH FROM require_buyer.hold) > 0 AND EXTRACT(EPOCH FROM require_buyer.hold) <= 30 * 86400) THEN
         PERFORM oeventdb_internal.refuse_argument('hold', 'is not more than 0 and at most 30 days');
     ELSIF require_buyer.idempotency_key = '' THEN
         PERFORM oeventdb_internal.refuse_argument('idempotency_key', 'is empty');

@@ -18,8 +18,15 @@ RAW = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, '
 FUNCTION = "SELECT admission_no FROM oeventdb.add_ticket_holder(%s, 'Ada', 'Lovelace')"
 NUMBERED = "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, %s, 'Ada', 'Lovelace')"
 MANY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) SELECT %s, 'A', 'B' FROM generate_series(1, %s)"
+BUYERS = {
+    "raw": "INSERT INTO ticket_holders (ticket_id, event_id, firstname, lastname) VALUES (%(ticket)s, %(event)s, '', '')",
+    "function": "SELECT FROM oeventdb.add_ticket_holder(%(ticket)s, 'Ada', 'Lovelace')",
+    "order": "SELECT FROM oeventdb.place_order(%(event)s,"
+    " jsonb_build_array(jsonb_build_object('ticket_id', %(ticket)s::bigint, 'quantity', 2)), 'ada@example.org')",
+}
 
 SOLD_OUT = "OE101"
+WRONG_EVENT = "OE105"
 TRY_AGAIN = "40001"
 
 levels = pytest.mark.parametrize("level", LEVELS)
@@ -215,6 +222,22 @@ def test_a_buyer_waits_for_the_one_who_opens_the_last_admissions(
     ended = outcome(running)
     assert ended == ("done" if first_ends == "ROLLBACK" else SOLD_OUT)
     finish(second, ended)
+
+
+@pytest.mark.parametrize("has_event", [True, False])
+@pytest.mark.parametrize("statement", BUYERS.values(), ids=list(BUYERS))
+def test_a_ticket_that_goes_to_another_event_meanwhile_is_not_sold_out(
+    stage: Stage, setup: Session, event: int, statement: str, has_event: bool
+) -> None:
+    ticket = samples.ticket(setup.connection, event)
+    other = samples.event(setup.connection) if has_event else None
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run("UPDATE tickets SET event_id = %s WHERE id = %s", [other, ticket])
+    running = second.start(statement, {"ticket": ticket, "event": event})
+    stage.blocked(second, running, by=first)
+    first.commit()
+    assert outcome(running) == WRONG_EVENT
 
 
 def test_patience_ends_with_lock_timeout_and_the_buyer_is_refused(

@@ -126,6 +126,25 @@ def test_a_holder_who_moves_to_another_order_is_judged_by_that_one(stage: Stage,
     assert outcome(waiting) == "OE301"
 
 
+def test_a_holder_who_moves_to_an_order_that_is_being_cancelled_holds_it_up_for_nobody(
+    stage: Stage, setup: Session
+) -> None:
+    shop = Shop(setup.connection)
+    ticket = shop.ticket()
+    (holder,) = shop.holders(shop.place(line(ticket)))
+    other = shop.place(line(ticket))
+    office, door, canceller = stage.session(), stage.session(), stage.session()
+    office.begin()
+    office.run("UPDATE ticket_holders SET order_id = %s WHERE id = %s", [other.id, holder])
+    waiting = door.start(CHECK_IN, [holder])
+    stage.blocked(door, waiting, by=office)
+    cancelling = canceller.start("SELECT FROM oeventdb.cancel_order(%s)", [other.identifier])
+    stage.blocked(canceller, cancelling, by=office)
+    office.commit()
+    assert outcome(cancelling) == "done"
+    assert outcome(waiting) in ("OE301", "done")
+
+
 def test_a_check_in_that_the_legacy_application_takes_back_is_forgotten(shop: Shop, refused: Refusal) -> None:
     """It writes is_checked_in and a list of times, and knows no checked_in_at."""
     (holder,) = shop.holders(shop.place(line(shop.ticket())))

@@ -199,6 +199,23 @@ def test_a_hold_without_end(untouched: Shop, refused: Refusal) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("hold", "hours"),
+    [("1 month", 720), ("31 days -1 month", 24), ("30 days", 720)],
+)
+def test_a_hold_lasts_as_long_as_it_is_compared(shop: Shop, hold: str, hours: int) -> None:
+    # in which now and then a day has 25 hours
+    shop.connection.execute("SET LOCAL timezone = 'Europe/Berlin'")
+    held = shop.value(
+        "SELECT expires_at - created_at FROM oeventdb.place_order(%s, %s::jsonb, %s, hold => %s::interval)",
+        shop.event,
+        json.dumps([line(shop.ticket())]),
+        EMAIL,
+        hold,
+    )
+    assert held == timedelta(hours=hours)
+
+
 @pytest.mark.parametrize("function", ["complete_order", "cancel_order"])
 @pytest.mark.parametrize("identifier", [None, "", " "])
 def test_an_order_without_a_name(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oeventdb import NotOnSale
+from oeventdb import InvalidArgument, NotOnSale
 from tests.procedures.selling.shop import EMAIL, Shop, line
 
 if TYPE_CHECKING:
@@ -163,4 +163,13 @@ def test_a_price_that_is_none_is_not_sold(shop: Shop, refused: Refusal, price: s
     if way == "place_order":
         order["email"] = EMAIL
     with refused(shop.connection, NotOnSale, ticket_id=ticket):
+        getattr(shop.client, way)(**order)
+
+
+@pytest.mark.parametrize("way", ["place_order", "quote_order"])
+def test_an_amount_that_no_order_can_have_is_not_sold(shop: Shop, refused: Refusal, way: str) -> None:
+    order: dict[str, Any] = {"event_id": shop.event, "lines": [line(shop.ticket(price=1e308), 10)]}
+    if way == "place_order":
+        order["email"] = EMAIL
+    with refused(shop.connection, InvalidArgument, argument="lines"):
         getattr(shop.client, way)(**order)
