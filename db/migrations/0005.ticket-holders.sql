@@ -470,9 +470,9 @@ BEGIN
     BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_admissions.ticket_id));
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
     END;
 
@@ -501,9 +501,9 @@ BEGIN
                 ORDER BY f.place LIMIT 1 FOR UPDATE;
             END IF;
         END IF;
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN RETURN true;
+        WHEN SQLSTATE 'OE001' THEN RETURN true;
         WHEN lock_not_available THEN RETURN false;
     END;
 END
@@ -537,14 +537,14 @@ BEGIN
             WHILE pg_catalog.cardinality(v_claimed) < claim_admissions.wanted LOOP
                 IF NOT oeventdb_internal.open_next_range(claim_admissions.ticket_id, claim_admissions.event_id) THEN
                     -- give back what is already taken before waiting for more: two buyers who each hold a part would wait for each other
-                    RAISE EXCEPTION USING ERRCODE = 'OE000';
+                    RAISE EXCEPTION USING ERRCODE = 'OE001';
                 END IF;
                 v_claimed := v_claimed || oeventdb_internal.take_free_admissions(
                     claim_admissions.ticket_id, claim_admissions.wanted - pg_catalog.cardinality(v_claimed)
                 );
             END LOOP;
             RETURN v_claimed;
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             v_deadline := COALESCE(v_deadline, pg_catalog.clock_timestamp() + oeventdb_internal.claim_patience());
         END;
         v_may_come := oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline);
@@ -787,7 +787,7 @@ BEGIN
         v_number := (oeventdb_internal.take_free_admissions(shrink_ticket.ticket_id, 1))[1];
         IF v_number IS NULL THEN
             IF NOT oeventdb_internal.open_next_range(shrink_ticket.ticket_id, shrink_ticket.event_id) THEN
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
             END IF;
             v_number := (oeventdb_internal.take_free_admissions(shrink_ticket.ticket_id, 1))[1];
         END IF;
@@ -811,7 +811,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) IS
-'Takes the admissions beyond quantity off a ticket; their holders get lower numbers. Raises OE000 when none is free for one of them at this moment,
+'Takes the admissions beyond quantity off a ticket; their holders get lower numbers. Raises OE001 when none is free for one of them at this moment,
 55P03 when others are writing one of them, 23503 when somebody has taken one meanwhile: the caller undoes what was done, waits and tries again.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) FROM PUBLIC;
@@ -844,9 +844,9 @@ BEGIN
     BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_lower_numbers.ticket_id));
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
     END;
 
@@ -872,9 +872,9 @@ BEGIN
         PERFORM FROM oeventdb_internal.admission_ranges AS r
         WHERE r.ticket_id = await_lower_numbers.ticket_id LIMIT 1 FOR UPDATE;
         v_unlocked := ARRAY(SELECT h.id FROM public.ticket_holders AS h WHERE h.id = ANY (v_holders) FOR NO KEY UPDATE SKIP LOCKED);
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
         WHEN internal_error THEN RETURN true;
     END;
@@ -885,9 +885,9 @@ BEGIN
         PERFORM FROM public.ticket_holders AS h
         WHERE h.id = (SELECT w.id FROM pg_catalog.unnest(v_holders) AS w (id) WHERE w.id <> ALL (v_unlocked) LIMIT 1)
         FOR NO KEY UPDATE;
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' OR internal_error THEN RETURN true;
+        WHEN SQLSTATE 'OE001' OR internal_error THEN RETURN true;
         WHEN lock_not_available THEN RETURN false;
     END;
 END
@@ -932,7 +932,7 @@ BEGIN
                     resize_ticket.ticket_id, resize_ticket.event_id, resize_ticket.new_quantity
                 );
                 RETURN;
-            EXCEPTION WHEN SQLSTATE 'OE000' OR lock_not_available OR foreign_key_violation OR internal_error THEN
+            EXCEPTION WHEN SQLSTATE 'OE001' OR lock_not_available OR foreign_key_violation OR internal_error THEN
                 -- undone before waiting: who gives a holder up and who shrinks the ticket would wait for each other. Who has taken a number
                 -- beyond meanwhile (23503) is seen by the next try. PostgreSQL gives up by itself (XX000, more than one updating member) on a
                 -- row that several had begun to change: that too is tried again

@@ -783,8 +783,8 @@ BEGIN
             IF FOUND THEN
                 RETURN NULL;
             END IF;
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id);
@@ -855,8 +855,8 @@ BEGIN
             IF FOUND THEN
                 RETURN NULL;
             END IF;
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = lock_access_code.access_code_id);
@@ -1627,8 +1627,8 @@ BEGIN
             BEGIN
                 PERFORM FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
                 EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
-            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
+            EXCEPTION WHEN SQLSTATE 'OE001' THEN
                 EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id);
             END;
         END LOOP;
@@ -1648,8 +1648,8 @@ BEGIN
             BEGIN
                 PERFORM FROM public.access_codes AS c WHERE c.id = OLD.access_code_id AND c.tickets_number IS NULL FOR SHARE;
                 EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
-            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
+            EXCEPTION WHEN SQLSTATE 'OE001' THEN
                 EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = OLD.access_code_id);
             END;
         END LOOP;
@@ -1815,7 +1815,6 @@ BEGIN
             v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
             EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
             RAISE EXCEPTION USING ERRCODE = 'OE001';
-        -- not OE000, which would stand for every error of class OE
         EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;

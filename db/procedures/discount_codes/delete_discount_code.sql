@@ -42,8 +42,8 @@ BEGIN
                 SELECT FROM public.tickets AS t
                 WHERE t.discount_code_id = delete_discount_code.discount_code_id AND t.id <> ALL (v_ticket_ids)
             );
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;
     END LOOP;

@@ -23,9 +23,9 @@ BEGIN
     BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_admissions.ticket_id));
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
     END;
 
@@ -54,9 +54,9 @@ BEGIN
                 ORDER BY f.place LIMIT 1 FOR UPDATE;
             END IF;
         END IF;
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN RETURN true;
+        WHEN SQLSTATE 'OE001' THEN RETURN true;
         WHEN lock_not_available THEN RETURN false;
     END;
 END

@@ -24,9 +24,9 @@ BEGIN
     BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_lower_numbers.ticket_id));
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
     END;
 
@@ -52,9 +52,9 @@ BEGIN
         PERFORM FROM oeventdb_internal.admission_ranges AS r
         WHERE r.ticket_id = await_lower_numbers.ticket_id LIMIT 1 FOR UPDATE;
         v_unlocked := ARRAY(SELECT h.id FROM public.ticket_holders AS h WHERE h.id = ANY (v_holders) FOR NO KEY UPDATE SKIP LOCKED);
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' THEN NULL;
+        WHEN SQLSTATE 'OE001' THEN NULL;
         WHEN lock_not_available THEN RETURN false;
         WHEN internal_error THEN RETURN true;
     END;
@@ -65,9 +65,9 @@ BEGIN
         PERFORM FROM public.ticket_holders AS h
         WHERE h.id = (SELECT w.id FROM pg_catalog.unnest(v_holders) AS w (id) WHERE w.id <> ALL (v_unlocked) LIMIT 1)
         FOR NO KEY UPDATE;
-        RAISE EXCEPTION USING ERRCODE = 'OE000';
+        RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE000' OR internal_error THEN RETURN true;
+        WHEN SQLSTATE 'OE001' OR internal_error THEN RETURN true;
         WHEN lock_not_available THEN RETURN false;
     END;
 END

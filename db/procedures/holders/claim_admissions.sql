@@ -19,14 +19,14 @@ BEGIN
             WHILE pg_catalog.cardinality(v_claimed) < claim_admissions.wanted LOOP
                 IF NOT oeventdb_internal.open_next_range(claim_admissions.ticket_id, claim_admissions.event_id) THEN
                     -- give back what is already taken before waiting for more: two buyers who each hold a part would wait for each other
-                    RAISE EXCEPTION USING ERRCODE = 'OE000';
+                    RAISE EXCEPTION USING ERRCODE = 'OE001';
                 END IF;
                 v_claimed := v_claimed || oeventdb_internal.take_free_admissions(
                     claim_admissions.ticket_id, claim_admissions.wanted - pg_catalog.cardinality(v_claimed)
                 );
             END LOOP;
             RETURN v_claimed;
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             v_deadline := COALESCE(v_deadline, pg_catalog.clock_timestamp() + oeventdb_internal.claim_patience());
         END;
         v_may_come := oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline);

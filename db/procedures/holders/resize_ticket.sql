@@ -30,7 +30,7 @@ BEGIN
                     resize_ticket.ticket_id, resize_ticket.event_id, resize_ticket.new_quantity
                 );
                 RETURN;
-            EXCEPTION WHEN SQLSTATE 'OE000' OR lock_not_available OR foreign_key_violation OR internal_error THEN
+            EXCEPTION WHEN SQLSTATE 'OE001' OR lock_not_available OR foreign_key_violation OR internal_error THEN
                 -- undone before waiting: who gives a holder up and who shrinks the ticket would wait for each other. Who has taken a number
                 -- beyond meanwhile (23503) is seen by the next try. PostgreSQL gives up by itself (XX000, more than one updating member) on a
                 -- row that several had begun to change: that too is tried again

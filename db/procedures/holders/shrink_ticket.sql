@@ -23,7 +23,7 @@ BEGIN
         v_number := (oeventdb_internal.take_free_admissions(shrink_ticket.ticket_id, 1))[1];
         IF v_number IS NULL THEN
             IF NOT oeventdb_internal.open_next_range(shrink_ticket.ticket_id, shrink_ticket.event_id) THEN
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
             END IF;
             v_number := (oeventdb_internal.take_free_admissions(shrink_ticket.ticket_id, 1))[1];
         END IF;
@@ -47,7 +47,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) IS
-'Takes the admissions beyond quantity off a ticket; their holders get lower numbers. Raises OE000 when none is free for one of them at this moment,
+'Takes the admissions beyond quantity off a ticket; their holders get lower numbers. Raises OE001 when none is free for one of them at this moment,
 55P03 when others are writing one of them, 23503 when somebody has taken one meanwhile: the caller undoes what was done, waits and tries again.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.shrink_ticket(bigint, bigint, integer) FROM PUBLIC;

@@ -32,7 +32,6 @@ BEGIN
             v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
             EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
             RAISE EXCEPTION USING ERRCODE = 'OE001';
-        -- not OE000, which would stand for every error of class OE
         EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;

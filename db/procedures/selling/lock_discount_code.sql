@@ -23,8 +23,8 @@ BEGIN
             IF FOUND THEN
                 RETURN NULL;
             END IF;
-            RAISE EXCEPTION USING ERRCODE = 'OE000';
-        EXCEPTION WHEN SQLSTATE 'OE000' THEN
+            RAISE EXCEPTION USING ERRCODE = 'OE001';
+        EXCEPTION WHEN SQLSTATE 'OE001' THEN
             NULL;
         END;
         EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = lock_discount_code.discount_code_id);

@@ -25,8 +25,8 @@ BEGIN
             BEGIN
                 PERFORM FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
                 EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
-            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
+            EXCEPTION WHEN SQLSTATE 'OE001' THEN
                 EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id);
             END;
         END LOOP;
@@ -46,8 +46,8 @@ BEGIN
             BEGIN
                 PERFORM FROM public.access_codes AS c WHERE c.id = OLD.access_code_id AND c.tickets_number IS NULL FOR SHARE;
                 EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE000';
-            EXCEPTION WHEN SQLSTATE 'OE000' THEN
+                RAISE EXCEPTION USING ERRCODE = 'OE001';
+            EXCEPTION WHEN SQLSTATE 'OE001' THEN
                 EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = OLD.access_code_id);
             END;
         END LOOP;
