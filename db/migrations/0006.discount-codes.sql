@@ -870,7 +870,7 @@ BEGIN
 
     -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is too old fails
     UPDATE public.discount_codes AS c SET is_active = c.is_active
-    WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
+    WHERE c.id = replace_discount_code_tickets.discount_code_id
     RETURNING c.* INTO v_code;
     IF NOT FOUND THEN
         -- deleted while it was waited for
