@@ -268,42 +268,6 @@ def test_an_idle_worker_is_woken(
 
 
 @pytest.mark.usefixtures("live")
-def test_it_stops_on_sigterm(db: psycopg.Connection, migrated: str, elastic: Elastic) -> None:
-    with running(migrated, elastic) as process:
-        samples.event(db)
-        until(lambda: lag(db) == (0, 0))
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
-    assert process.returncode == 0, said
-    assert "synced documents=1 " in said
-    assert "Traceback" not in said
-
-
-@pytest.mark.usefixtures("live")
-def test_whatever_a_signal_raises_ends_the_workers(
-    db: psycopg.Connection, migrated: str, elastic: Elastic
-) -> None:
-    def ask() -> None:
-        try:
-            until(lambda: lag(db) == (0, 0))
-        finally:
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-    samples.event(db)
-    stop, asking = threading.Event(), threading.Thread(target=ask)
-    former = signal.signal(signal.SIGUSR1, lambda *_: sys.exit(3))
-    try:
-        asking.start()
-        with pytest.raises(SystemExit):
-            search.sync(migrated, elastic.url, alias=elastic.alias, stop=stop)
-        asking.join()
-        assert [thread for thread in threading.enumerate() if thread.name == "sync"] == []
-    finally:
-        stop.set()
-        signal.signal(signal.SIGUSR1, former)
-
-
-@pytest.mark.usefixtures("live")
 def test_killed_workers_lose_nothing(
     db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, many: int
 ) -> None:
