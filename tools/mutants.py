@@ -20,7 +20,7 @@ PROCEDURES = ROOT / "db" / "procedures"
 TESTS = Path("tests") / "procedures"
 
 _CONSTRAINTS = """
-SELECT c.conname AS name, c.conrelid::regclass::text AS relation,
+SELECT c.conname AS name, c.conrelid::regclass::text AS relation, c.conname AS subject,
        format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', c.conrelid::regclass, c.conname) AS mutation
 FROM pg_constraint AS c JOIN pg_class AS r ON r.oid = c.conrelid
 WHERE r.relnamespace IN ('public'::regnamespace, 'oeventdb_internal'::regnamespace)
@@ -30,6 +30,7 @@ WHERE r.relnamespace IN ('public'::regnamespace, 'oeventdb_internal'::regnamespa
 
 _INDEXES = """
 SELECT i.indexrelid::regclass::text AS name, i.indrelid::regclass::text AS relation,
+       i.indexrelid::regclass::text AS subject,
        format('DROP INDEX %s CASCADE', i.indexrelid::regclass) AS mutation
 FROM pg_index AS i JOIN pg_class AS r ON r.oid = i.indrelid
 WHERE r.relnamespace IN ('public'::regnamespace, 'oeventdb_internal'::regnamespace) AND i.indisunique
@@ -37,9 +38,9 @@ WHERE r.relnamespace IN ('public'::regnamespace, 'oeventdb_internal'::regnamespa
 """
 
 _TRIGGERS = """
-SELECT t.tgname AS name, t.tgrelid::regclass::text AS relation,
+SELECT t.tgname AS name, t.tgrelid::regclass::text AS relation, p.proname AS subject,
        format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) AS mutation
-FROM pg_trigger AS t JOIN pg_class AS r ON r.oid = t.tgrelid
+FROM pg_trigger AS t JOIN pg_class AS r ON r.oid = t.tgrelid JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE r.relnamespace IN ('public'::regnamespace, 'oeventdb_internal'::regnamespace) AND NOT t.tgisinternal
 """
 
@@ -86,9 +87,9 @@ class Mutant:
 def mutants(connection: psycopg.Connection[Any], legacy: set[tuple[str, str]]) -> list[Mutant]:
     """Every mutant of a migrated database; `legacy` are the constraints that are not ours."""
     found = [
-        Mutant(f"{kind} {relation}.{name.rpartition('.')[2]}", mutation, nearest_tests(name, relation))
+        Mutant(f"{kind} {relation}.{name.rpartition('.')[2]}", mutation, nearest_tests(subject, relation))
         for kind, query in (("constraint", _CONSTRAINTS), ("index", _INDEXES), ("trigger", _TRIGGERS))
-        for name, relation, mutation in connection.execute(query.encode()).fetchall()
+        for name, relation, subject, mutation in connection.execute(query.encode()).fetchall()
         if (relation, name) not in legacy
     ]
     for name, body, definition in connection.execute(_FUNCTIONS).fetchall():
@@ -128,7 +129,7 @@ def _statement_end(body: str, start: int) -> int:
 
 
 def nearest_tests(name: str, relation: str | None = None) -> tuple[str, ...]:
-    """The tests that are about a function, or about a constraint or trigger of a table; nearest first."""
+    """The tests that are about a function, which may be a trigger's, or about a constraint of a table; nearest first."""
     sources = {path.stem: path for path in PROCEDURES.rglob("*.sql")}
     if name in sources:
         domains = _domains_using(name, sources)

@@ -894,7 +894,7 @@ BEGIN
             -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is
             -- too old fails
             UPDATE public.discount_codes AS c SET is_active = c.is_active
-            WHERE c.id = replace_discount_code_tickets.discount_code_id AND c.deleted_at IS NULL
+            WHERE c.id = replace_discount_code_tickets.discount_code_id
             RETURNING c.* INTO v_code;
             EXIT WHEN NOT EXISTS (
                 SELECT FROM public.tickets AS t WHERE t.discount_code_id = v_code.id AND t.id <> ALL (v_ticket_ids)

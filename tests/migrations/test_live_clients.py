@@ -29,16 +29,25 @@ def busy(legacy: str) -> str:
     return legacy
 
 
+def wait_for(clients: list[Client]) -> None:
+    """Wait until each client has gone on for a while."""
+    upto = [client.done + 10 for client in clients]
+    deadline = time.monotonic() + 60
+    while any(client.done < done for client, done in zip(clients, upto, strict=True)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @contextmanager
 def at_work(clients: list[Client]) -> Iterator[None]:
     """Let the clients work during the block, and each for a while before and after."""
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
     try:
+        wait_for(clients)
         yield
-        time.sleep(0.5)
+        wait_for(clients)
     finally:
         clients[0].stop.set()
         for thread in threads:
@@ -54,7 +63,7 @@ def migrated_live(busy: str) -> tuple[str, list[Client]]:
     with at_work(clients):
         schema.migrate(busy, to=BEFORE_THE_TEXTS_GO)
         names_ticket_texts.clear()
-        time.sleep(0.3)
+        wait_for(clients)
         schema.migrate(busy)
     return busy, clients
 
@@ -64,7 +73,6 @@ def test_clients_meet_nothing_but_the_rules_and_nothing_is_lost(
 ) -> None:
     dsn, clients = migrated_live
     assert [failure for client in clients for failure in client.failures] == []
-    assert min(client.done for client in clients) > 20
     with psycopg.connect(dsn, autocommit=True) as connection:
         assert [fault for fault in invariants.broken(connection) if not _is_unheld(connection, fault)] == []
         for client in clients:

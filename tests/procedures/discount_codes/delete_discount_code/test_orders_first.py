@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.procedures.sessions import Session, Stage
 
 DELETE = "SELECT FROM oeventdb.delete_discount_code(%s)"
+LOCK = "SELECT FROM discount_codes WHERE id = %s FOR UPDATE"
 
 
 def _order(shop: Shop) -> tuple[int, str, str]:
@@ -34,7 +35,7 @@ def test_one_deletes_while_another_changes_an_order(stage: Stage, setup: Session
     )
     third, deleter, other = stage.session(), stage.session(), stage.session()
     third.begin()
-    third.run("SELECT FROM discount_codes WHERE id = %s FOR UPDATE", [code_id])
+    third.run(LOCK, [code_id])
     deleting = deleter.start(DELETE, [code_id])
     stage.blocked(deleter, deleting, by=third)
     changing = other.start(f"SELECT FROM oeventdb.{function}(%s)", [identifier])
@@ -48,9 +49,10 @@ def test_one_deletes_while_another_changes_an_order(stage: Stage, setup: Session
 def test_an_order_that_is_placed_while_the_code_is_waited_for(
     stage: Stage, setup: Session, is_taken: bool
 ) -> None:
+    """Where another session has that order when the code comes free, the code is left to it until it has ended."""
     shop = Shop(setup.connection)
     code_id, code, _ = _order(shop)
-    buyer, deleter, other = stage.session(), stage.session(), stage.session()
+    buyer, third, deleter, other = (stage.session() for _ in range(4))
     buyer.begin()
     (ticket,) = setup.run("SELECT id FROM tickets WHERE discount_code_id = %s", [code_id])[0]
     identifier = buyer.value(
@@ -58,14 +60,20 @@ def test_an_order_that_is_placed_while_the_code_is_waited_for(
         "'ticket_id', %s::bigint, 'quantity', 1)), 'ada@example.org', discount_code => %s)",
         [shop.event, ticket, code],
     )
+    third.begin()
+    next_in_line = third.start(LOCK, [code_id])
+    stage.blocked(third, next_in_line, by=buyer)
     deleting = deleter.start(DELETE, [code_id])
-    stage.blocked(deleter, deleting, by=buyer)
-    if is_taken:
-        # waits for the order, and has it before the deleter has the code
-        cancelling = other.start(
-            "SELECT FROM orders WHERE discount_code_id = %s ORDER BY id FOR UPDATE", [code_id]
-        )
-        stage.blocked(other, cancelling, by=deleter)
+    stage.blocked(deleter, deleting, by=third)
     buyer.commit()
+    assert outcome(next_in_line) == "done"
+    if is_taken:
+        other.begin()
+        other.run("SELECT FROM orders WHERE identifier = %s FOR UPDATE", [identifier])
+    third.commit()
+    if is_taken:
+        stage.blocked(deleter, deleting, by=other)
+        other.run(f"{LOCK} NOWAIT", [code_id])
+        other.commit()
     assert outcome(deleting) == "done"
     assert shop.value("SELECT discount_code_id FROM orders WHERE identifier = %s", identifier) is None

@@ -112,3 +112,12 @@ def test_an_old_holder_of_another_events_order_goes_on(shop: Shop) -> None:
             "UPDATE orders SET status = %(status)s WHERE id = %(order)s", names | {"status": status}
         )
     assert shop.held(names["ticket"]) == 2
+
+
+def test_a_holder_without_ticket_keeps_no_order_in_its_event(shop: Shop) -> None:
+    order = samples.insert(shop.connection, "orders", event_id=shop.event)
+    person = {"firstname": "A", "lastname": "B"}
+    samples.insert(shop.connection, "ticket_holders", order_id=order, event_id=shop.event, **person)
+    abroad = samples.event(shop.connection)
+    shop.connection.execute("UPDATE orders SET event_id = %s WHERE id = %s", [abroad, order])
+    assert shop.value("SELECT event_id FROM orders WHERE id = %s", order) == abroad
