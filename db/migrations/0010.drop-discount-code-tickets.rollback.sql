@@ -264,10 +264,12 @@ WHERE ticket.id IS NULL
                     pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
                     j.refusal
                 FROM judged AS j
+                -- looked up one by one in the index, by OFFSET 0: as a join it would read all entries of the migration for each
                 WHERE j.refusal IS NOT NULL AND NOT EXISTS (
                     SELECT FROM oeventdb_internal.journal AS e
                     WHERE e.migration = '0006.discount-codes' AND e.table_name = 'tickets'
                         AND e.key = j.discount_code_id || ':' || j.ticket_id
+                    OFFSET 0
                 )
             ), seen AS (
                 INSERT INTO oeventdb_internal.linked_texts (discount_code_id, tickets)
