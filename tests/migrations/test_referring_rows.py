@@ -137,10 +137,10 @@ def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: s
     run(
         dirty,
         f"CREATE TABLE seats (id serial PRIMARY KEY, holder_id bigint CONSTRAINT seats_holder REFERENCES ticket_holders ON DELETE {action})",
-        "INSERT INTO seats (holder_id) VALUES (1), (4)",
+        "INSERT INTO seats (holder_id) VALUES (1), (3)",
     )
     with pytest.raises(
-        MigrationFailed, match=r"seats: 1 of its rows point at .*ticket_holders.*, e\.g\. 4"
+        MigrationFailed, match=r"seats: 1 of its rows point at .*ticket_holders.*, e\.g\. 3"
     ) as failed:
         schema.migrate(dirty)
     assert failed.value.hint is not None
@@ -149,7 +149,7 @@ def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: s
     assert query(dirty, "SELECT count(*) FROM oeventdb_internal.journal WHERE table_name <> 'feedback'") == [
         (0,)
     ]
-    run(dirty, "UPDATE seats SET holder_id = NULL WHERE holder_id = 4")
+    run(dirty, "UPDATE seats SET holder_id = NULL WHERE holder_id = 3")
     schema.migrate(dirty)
     assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
 
