@@ -224,7 +224,8 @@ def test_an_api_key_that_cannot_be_sent_is_one_line_without_it(key: str) -> None
     assert "s3cr" not in result.output
 
 
-def test_white_space_around_an_api_key_is_none_of_it() -> None:
+def test_white_space_around_an_api_key_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oeventdb.search.query._PATIENCE", 0.2)
     result = run(
         main,
         *("search", "x", "--elasticsearch-url", "http://127.0.0.1:1"),

@@ -128,7 +128,10 @@ def test_no_elasticsearch_is_status_5(words: tuple[str, ...], migrated: str) -> 
 
 
 @pytest.mark.parametrize("words", [words for words in commands() if words == ("search",)], ids=" ".join)
-def test_a_search_without_elasticsearch_is_status_5(words: tuple[str, ...]) -> None:
+def test_a_search_without_elasticsearch_is_status_5(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.query._PATIENCE", 0.2)
     result = run(main, *words, "python", "--elasticsearch-url", NO_SEARCH)
     assert result.exit_code == 5
     assert one_line(result).startswith("elasticsearch: ")

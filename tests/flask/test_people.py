@@ -185,7 +185,10 @@ def _searching(pool: ConnectionPool, find: Any) -> Iterator[Api]:
         yield api
 
 
-def test_a_search_that_cannot_be_reached_is_503(pool: ConnectionPool) -> None:
+def test_a_search_that_cannot_be_reached_is_503(
+    pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.query._PATIENCE", 0.2)
     find = partial(oeventdb.search.search, "http://127.0.0.1:1")
     with _searching(pool, find) as api:
         response = api.get("/v1/search/events?q=x")
