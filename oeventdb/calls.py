@@ -146,8 +146,9 @@ def _at_fault(exc: Exception, arguments: Mapping[str, Any]) -> str | None:
 
 def _is_sent(value: Any) -> bool:
     """Whether psycopg knows an SQL type for a value, or for each item of a list."""
+    items = cast("list[object]", value if isinstance(value, list) else [value])
     try:
-        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+        for item in items:
             psycopg.adapters.get_dumper(type(item), PyFormat.AUTO)
     except psycopg.ProgrammingError:
         return False
