@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -15,21 +13,15 @@ from oeventdb import search
 from oeventdb.errors import OperationError, Refused, SearchUnavailable
 from tests import samples
 from tests.celery.conftest import PASSWORD, Process, Stage
+from tests.waiting import until
 
 TASK = "rebuild.events.elasticsearch"
 REFUSED = (
     b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"
     b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 )
+
 SOON = 60
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def failure(result: AsyncResult[object]) -> Exception:
@@ -91,7 +83,7 @@ def test_an_elasticsearch_that_refuses_fails_the_task_with_one_line(
         refused = failure(result)
     assert isinstance(refused, SearchUnavailable)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ refuses these credentials \(HTTP 401\) .*", str(refused))
-    until(lambda: re.search(rf"\[{result.id}\] raised \w+: ", worker.said()))
+    until(lambda: re.search(rf"\[{result.id}\] raised \w+: ", worker.said()), SOON)
     assert f"was not rebuilt: {refused}\n" in worker.said()
     assert "Traceback" not in worker.said()
     assert stage.elastic.behind() == live
@@ -113,10 +105,10 @@ def test_beat_sends_the_task_by_its_schedule(stage: Stage, app: Celery, worker: 
     before = stage.elastic.behind()
     schedule = stage.directory / "schedule"
     with stage.celery("beat", "--schedule", str(schedule), "--max-interval=1"):
-        until(lambda: stage.elastic.behind() not in (before, []))
+        until(lambda: stage.elastic.behind() not in (before, []), SOON)
     # beat may have sent more: once a later one has ended all have been received, and they end before the next test
     app.send_task(TASK).get(timeout=SOON, propagate=False)
-    until(lambda: told(worker, "received") == told(worker, "succeeded|raised|retry"))
+    until(lambda: told(worker, "received") == told(worker, "succeeded|raised|retry"), SOON)
 
 
 def test_killed_in_the_middle_it_leaves_the_live_index_and_is_run_again(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from oeventdb.demo.loading import LOADING_ORDER
 from tests.legacy import digest
 from tests.migrations.live_clients import CLIENTS, Client, seed
 from tests.procedures import invariants
+from tests.waiting import until
 
 ROWS = 3000
 BEFORE_THE_TEXTS_GO = "0009"
@@ -32,10 +32,7 @@ def busy(legacy: str) -> str:
 def wait_for(clients: list[Client]) -> None:
     """Wait until each client has gone on for a while."""
     upto = [client.done + 3 for client in clients]
-    deadline = time.monotonic() + 60
-    while any(client.done < done for client, done in zip(clients, upto, strict=True)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: all(client.done >= done for client, done in zip(clients, upto, strict=True)), seconds=60)
 
 
 @contextmanager

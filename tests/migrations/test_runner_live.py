@@ -25,6 +25,7 @@ from oeventdb.schema.lock import HOLDER_NAME, WORKER_NAME, LockLost, UpgradeLock
 from oeventdb.servers.local_postgres import LocalPostgres
 from tests.migrations.surroundings import server_version
 from tests.migrations.toys import Toys
+from tests.waiting import until
 
 UPGRADERS = 20
 
@@ -60,15 +61,7 @@ def start(toys: Toys) -> subprocess.Popen[str]:
 
 def wait_for(toys: Toys, query: str) -> None:
     """Wait until a query returns a row."""
-    wait_until(lambda: toys.query(query))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: toys.query(query), seconds=30)
 
 
 @pytest.fixture
@@ -106,7 +99,7 @@ def test_waiting_upgraders_do_not_stop_an_index_from_being_built(
     with ThreadPoolExecutor(4) as pool:
         with UpgradeLock(toys.dsn, patience=0):
             waiting = [pool.submit(toys.migrate, patience=20) for _ in range(4)]
-            wait_until(lambda: said("waiting for another upgrader") == 4)
+            until(lambda: said("waiting for another upgrader") == 4, seconds=30)
             for _ in range(10):
                 toys.execute("CREATE INDEX CONCURRENTLY i ON public.apples (id)")
                 toys.execute("DROP INDEX CONCURRENTLY public.i")
@@ -159,7 +152,7 @@ def test_a_lock_that_is_not_to_be_had_is_asked_for_again(toys: Toys, said: Calla
     with ThreadPoolExecutor(1) as pool:
         with holding(toys, "LOCK TABLE public.apples IN ACCESS SHARE MODE"):
             future = pool.submit(toys.migrate)
-            wait_until(lambda: said("trying again") or future.done())
+            until(lambda: said("trying again") or future.done(), seconds=30)
         assert future.result() == ["0002.alter"]
 
 
@@ -383,10 +376,7 @@ def test_an_upgrader_that_is_suspended_gives_its_locks_up(
     def body(connection: psycopg.Connection) -> None:
         connection.execute("LOCK TABLE public.apples")
         assert toys.query(HOLDS_APPLES)
-        deadline = time.monotonic() + 30
-        while toys.query(HOLDS_APPLES):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not toys.query(HOLDS_APPLES), seconds=30)
         connection.execute("SELECT 1")
 
     with (

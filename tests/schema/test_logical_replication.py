@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from oeventdb.servers.local_postgres import LocalPostgres
 from tests import samples
 from tests.legacy import digest
 from tests.procedures import invariants
+from tests.waiting import until
 
 PATIENCE = 60
 LATER = re.compile(" CHECK CONSTRAINT | TRIGGER public events search_")
@@ -62,10 +62,7 @@ class Buyer(threading.Thread):
 
 
 def wait_until(dsn: str, condition: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while execute(dsn, f"SELECT {condition}") != [(True,)]:
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
+    until(lambda: execute(dsn, f"SELECT {condition}") == [(True,)], seconds=PATIENCE)
 
 
 def digests(dsn: str) -> dict[str, dict[str, str]]:

@@ -21,9 +21,10 @@ from oeventdb.search.export import Body
 from tests import samples
 from tests.search.proxy import let_pass
 from tests.search.test_reindex import OTHERS, documents
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.search.elastic import Elastic
@@ -229,7 +230,7 @@ def test_killed_in_the_middle_it_swaps_nothing_and_the_next_clears_up(
     assert elastic.behind() == [live]
     left = set(elastic.indices()) - {live}
     assert len(left) == 1
-    _until(lambda: not _others(db))
+    until(lambda: not _others(db))
     done = search.reindex(migrated, elastic.url, alias=elastic.alias)
     assert sorted(elastic.indices()) == [live, done.index]
     assert elastic.documents() == documents(db)
@@ -258,9 +259,9 @@ def test_killed_while_its_swap_is_under_way_it_lets_sync_wait(
         target=search.sync, args=(migrated, elastic.url), kwargs=arguments, daemon=True
     )
     syncing.start()
-    _until(lambda: not syncing.is_alive() or _others(db, "wait_event = 'advisory'"))
+    until(lambda: not syncing.is_alive() or _others(db, "wait_event = 'advisory'"))
     let_go.set()
-    _until(lambda: elastic.behind() not in ([live], []))
+    until(lambda: elastic.behind() not in ([live], []))
     # it would last until nothing can be under way any more
     assert db.execute(f"SELECT pg_terminate_backend(pid) {OTHERS} AND wait_event = 'PgSleep'").fetchall()
     syncing.join(30)
@@ -297,13 +298,6 @@ def test_a_lost_postgresql_leaves_nothing(
 
 def _others(db: psycopg.Connection[Any], condition: LiteralString = "true") -> bool:
     return bool(db.execute(f"SELECT pid {OTHERS} AND {condition}").fetchall())
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_put_off_items_are_sent_again_and_only_these() -> None:

@@ -13,7 +13,8 @@ import pytest
 from oeventdb import search
 from tests import samples
 from tests.search.test_reindex import documents
-from tests.search.test_sync import lag, running, until
+from tests.search.test_sync import lag, running
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.indices import PUBLIC_FILTER
 from tests import samples
 from tests.search.test_reindex import OTHERS, documents
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,14 +236,6 @@ def running(migrated: str, elastic: Elastic, url: str | None = None) -> Iterator
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
-
-
-def until(condition: Any, seconds: float = 20) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("live")
