@@ -56,6 +56,10 @@ DROP FUNCTION oeventdb_internal.discount_code_definition();
 DROP FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]);
 -- <<<
 
+-- >>> db/procedures/internal/lock_code_tickets.sql
+DROP FUNCTION oeventdb_internal.lock_code_tickets(bigint, bigint[]);
+-- <<<
+
 -- >>> db/procedures/internal/refuse_definition.sql
 DROP FUNCTION oeventdb_internal.refuse_definition(text);
 -- <<<

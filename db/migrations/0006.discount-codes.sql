@@ -708,6 +708,29 @@ COMMENT ON FUNCTION oeventdb_internal.refuse_definition(text) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.refuse_definition(text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/lock_code_tickets.sql
+-- Whoever changes the tickets of a code locks first those that it has and those that it gets, in one order for everybody.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_code_tickets(
+    discount_code_id bigint,
+    ticket_ids bigint[]
+) RETURNS bigint[]
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT ARRAY(
+        SELECT t.id::bigint FROM public.tickets AS t
+        WHERE t.discount_code_id = lock_code_tickets.discount_code_id OR t.id = ANY (lock_code_tickets.ticket_ids)
+        ORDER BY t.id FOR NO KEY UPDATE
+    )
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_code_tickets(bigint, bigint[]) IS
+'Locks the tickets of a code, and those in ticket_ids, and returns their ids. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_code_tickets(bigint, bigint[]) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/attach_discount_code.sql
 -- A code of kind 'ticket' covers exactly these tickets of its event afterwards; one that another code covered changes over to it.
 CREATE OR REPLACE FUNCTION oeventdb_internal.attach_discount_code(
@@ -722,11 +745,6 @@ AS $function$
 DECLARE
     v_wrong record;
 BEGIN
-    -- in one order for everybody, so that two codes that exchange tickets can't wait for each other
-    PERFORM FROM public.tickets AS t
-    WHERE t.discount_code_id = attach_discount_code.discount_code_id OR t.id = ANY (attach_discount_code.ticket_ids)
-    ORDER BY t.id FOR NO KEY UPDATE;
-
     SELECT s.ticket_id, t.id, t.event_id INTO v_wrong
     FROM pg_catalog.unnest(attach_discount_code.ticket_ids) AS s (ticket_id)
     LEFT JOIN public.tickets AS t ON t.id = s.ticket_id AND t.deleted_at IS NULL
@@ -747,7 +765,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) IS
-'Replaces the tickets of a code. Raises OE404 no such ticket, OE105 ticket of another event, OE205 amount above a price.';
+'Replaces the tickets of a code, which the caller has locked (lock_code_tickets).
+Raises OE404 no such ticket, OE105 ticket of another event, OE205 amount above a price.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) FROM PUBLIC;
 -- <<<
@@ -887,11 +906,8 @@ BEGIN
         -- the tickets before the code, as who writes one of them locks them: the other way round the two could wait for each other; undone
         -- where the code got another ticket meanwhile
         BEGIN
-            v_ticket_ids := ARRAY(
-                SELECT t.id FROM public.tickets AS t
-                WHERE t.discount_code_id = replace_discount_code_tickets.discount_code_id
-                    OR t.id = ANY (replace_discount_code_tickets.ticket_ids)
-                ORDER BY t.id FOR NO KEY UPDATE
+            v_ticket_ids := oeventdb_internal.lock_code_tickets(
+                replace_discount_code_tickets.discount_code_id, replace_discount_code_tickets.ticket_ids
             );
             -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is
             -- too old fails
@@ -994,6 +1010,7 @@ BEGIN
     END;
 
     IF v_code.used_for = 'ticket' THEN
+        PERFORM oeventdb_internal.lock_code_tickets(v_code.id::bigint, create_discount_code.ticket_ids);
         PERFORM oeventdb_internal.attach_discount_code(
             v_code.id::bigint, v_code.event_id::bigint, create_discount_code.ticket_ids
         );
@@ -1043,11 +1060,7 @@ BEGIN
                 WHERE o.discount_code_id = delete_discount_code.discount_code_id
                 ORDER BY o.id FOR UPDATE
             );
-            v_ticket_ids := ARRAY(
-                SELECT t.id FROM public.tickets AS t
-                WHERE t.discount_code_id = delete_discount_code.discount_code_id
-                ORDER BY t.id FOR NO KEY UPDATE
-            );
+            v_ticket_ids := oeventdb_internal.lock_code_tickets(delete_discount_code.discount_code_id, '{}');
             -- before detaching: no ticket may be attached in between, the cascade would take it
             PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
             -- no more can come now; one that came while the code was waited for is locked if nobody else has, or all this is done again

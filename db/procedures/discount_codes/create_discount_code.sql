@@ -64,6 +64,7 @@ BEGIN
     END;
 
     IF v_code.used_for = 'ticket' THEN
+        PERFORM oeventdb_internal.lock_code_tickets(v_code.id::bigint, create_discount_code.ticket_ids);
         PERFORM oeventdb_internal.attach_discount_code(
             v_code.id::bigint, v_code.event_id::bigint, create_discount_code.ticket_ids
         );

@@ -22,11 +22,7 @@ BEGIN
                 WHERE o.discount_code_id = delete_discount_code.discount_code_id
                 ORDER BY o.id FOR UPDATE
             );
-            v_ticket_ids := ARRAY(
-                SELECT t.id FROM public.tickets AS t
-                WHERE t.discount_code_id = delete_discount_code.discount_code_id
-                ORDER BY t.id FOR NO KEY UPDATE
-            );
+            v_ticket_ids := oeventdb_internal.lock_code_tickets(delete_discount_code.discount_code_id, '{}');
             -- before detaching: no ticket may be attached in between, the cascade would take it
             PERFORM FROM public.discount_codes AS c WHERE c.id = delete_discount_code.discount_code_id FOR UPDATE;
             -- no more can come now; one that came while the code was waited for is locked if nobody else has, or all this is done again

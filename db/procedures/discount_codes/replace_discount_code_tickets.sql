@@ -19,11 +19,8 @@ BEGIN
         -- the tickets before the code, as who writes one of them locks them: the other way round the two could wait for each other; undone
         -- where the code got another ticket meanwhile
         BEGIN
-            v_ticket_ids := ARRAY(
-                SELECT t.id FROM public.tickets AS t
-                WHERE t.discount_code_id = replace_discount_code_tickets.discount_code_id
-                    OR t.id = ANY (replace_discount_code_tickets.ticket_ids)
-                ORDER BY t.id FOR NO KEY UPDATE
+            v_ticket_ids := oeventdb_internal.lock_code_tickets(
+                replace_discount_code_tickets.discount_code_id, replace_discount_code_tickets.ticket_ids
             );
             -- of two replacements the later must replace the whole of the earlier: written, not only locked, so that one whose snapshot is
             -- too old fails

@@ -11,11 +11,6 @@ AS $function$
 DECLARE
     v_wrong record;
 BEGIN
-    -- in one order for everybody, so that two codes that exchange tickets can't wait for each other
-    PERFORM FROM public.tickets AS t
-    WHERE t.discount_code_id = attach_discount_code.discount_code_id OR t.id = ANY (attach_discount_code.ticket_ids)
-    ORDER BY t.id FOR NO KEY UPDATE;
-
     SELECT s.ticket_id, t.id, t.event_id INTO v_wrong
     FROM pg_catalog.unnest(attach_discount_code.ticket_ids) AS s (ticket_id)
     LEFT JOIN public.tickets AS t ON t.id = s.ticket_id AND t.deleted_at IS NULL
@@ -36,6 +31,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) IS
-'Replaces the tickets of a code. Raises OE404 no such ticket, OE105 ticket of another event, OE205 amount above a price.';
+'Replaces the tickets of a code, which the caller has locked (lock_code_tickets).
+Raises OE404 no such ticket, OE105 ticket of another event, OE205 amount above a price.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.attach_discount_code(bigint, bigint, bigint[]) FROM PUBLIC;
