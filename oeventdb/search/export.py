@@ -87,8 +87,8 @@ class Snapshot:
             for row in copy:
                 lines = bytes(row[header + _PREFIX :])
                 header = 0
-                if unchecked:
-                    _require_utf8(lines)
+                if unchecked and not is_utf8(lines):
+                    raise _not_utf8(lines)
                 if lines:
                     pieces.append(lines)
                     held += len(lines)
@@ -99,12 +99,16 @@ class Snapshot:
             yield Body(b"".join(pieces), len(pieces))
 
 
-def _require_utf8(lines: bytes) -> None:
+def is_utf8(lines: bytes) -> bool:
+    """Tell whether a document can be sent: Elasticsearch would store what is no text."""
     try:
         lines.decode()
     except UnicodeDecodeError:
-        event = json.loads(lines.partition(b"\n")[0])["index"]["_id"]
-        raise Refused(
-            f"the text of event {event} is not UTF-8",
-            hint="correct it: in a database of encoding SQL_ASCII nothing else does",
-        ) from None
+        return False
+    return True
+
+
+def _not_utf8(lines: bytes) -> Refused:
+    event = json.loads(lines.partition(b"\n")[0])["index"]["_id"]
+    hint = "correct it: in a database of encoding SQL_ASCII nothing else does"
+    return Refused(f"the text of event {event} is not UTF-8", hint=hint)

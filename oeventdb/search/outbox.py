@@ -14,7 +14,7 @@ from oeventdb.connection import as_bytes, set_locally, storable, unhindered
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import BRIEF, DETAILED
 from oeventdb.search.cluster import Answer, reason_of
-from oeventdb.search.export import BODY_BYTES
+from oeventdb.search.export import BODY_BYTES, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,11 +66,9 @@ class Change(NamedTuple):
     @property
     def flaw(self) -> str:
         """Why it cannot be sent; empty when it can."""
-        try:
-            self.lines.decode()
-        except UnicodeDecodeError:
-            return "its text is not UTF-8"
-        return "" if self.lines else "its text is too large"
+        if not self.lines:
+            return "its text is too large"
+        return "" if is_utf8(self.lines) else "its text is not UTF-8"
 
 
 class Tries:
@@ -138,10 +136,14 @@ def step(
 
 
 def _deliver_all(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcome) -> None:
-    flaws = {change.event_id: change.flaw for change in changes}
-    outcome.refused += [(change, why) for change in changes if (why := flaws[change.event_id])]
+    sound: list[Change] = []
+    for change in changes:
+        if why := change.flaw:
+            outcome.refused.append((change, why))
+        else:
+            sound.append(change)
     unanswered = 0
-    for body in bodies([change for change in changes if not flaws[change.event_id]]):
+    for body in bodies(sound):
         try:
             deliver(cluster, alias, body, outcome)
         except SearchUnavailable as exc:

@@ -49,8 +49,8 @@ class Replay:
         with Snapshot(self._dsn) as snapshot:
             while changes := fetch(snapshot.connection, _CHANGES, (self.position, after, _PAGE)):
                 for change in changes:
-                    if change.flaw:
-                        raise SearchUnavailable(f"event {change.event_id} was refused: {change.flaw}")
+                    if why := change.flaw:
+                        raise SearchUnavailable(f"event {change.event_id} was refused: {why}")
                 for body in bodies(changes):
                     self._insist(alias, body)
                 sent += len(changes)
