@@ -112,7 +112,8 @@ def refuse(exc: Exception, arguments: Mapping[str, Any], *, is_done: bool = Fals
 
     Values that PostgreSQL cannot take for the argument's type at all (a date that is none, text
     with a NUL character, True for an id), or psycopg not send (a dict for a text), are invalid
-    arguments like those a function refuses. Where the call ``is_done``, it is a value of the answer that cannot be read, and no argument's fault.
+    arguments like those a function refuses. Where the call ``is_done``, it is a value of the answer
+    that cannot be read, and no argument's fault.
     """
     error = translate(exc)
     if error is exc:

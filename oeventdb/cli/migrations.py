@@ -144,7 +144,8 @@ def _rebuild_after(applied: list[str], settings: Settings, definition: search.De
 def rollback(settings: Settings, to: str | None, dry_run: bool, patience: float) -> None:
     """Undo the last migration, or all after --to ID.
 
-    The legacy data is put back; what was changed since a migration is kept and listed (oeventdb quarantine list).
+    The legacy data is put back; what was changed since a migration is kept and listed (oeventdb
+    quarantine list).
 
     \b
     Example:

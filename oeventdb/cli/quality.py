@@ -80,7 +80,8 @@ def quarantine() -> None:
 def list_command(settings: Settings, table: str | None, migration: str | None, limit: int | None) -> None:
     """List what was removed or changed, oldest first.
 
-    What has been put back is left out. A table ends after 1000 entries, unless --limit says otherwise; --json has them all.
+    What has been put back is left out. A table ends after 1000 entries, unless --limit says
+    otherwise; --json has them all.
 
     \b
     Example:

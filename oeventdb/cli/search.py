@@ -86,8 +86,9 @@ def _export(settings: Settings, path: str) -> None:
 def sync_command(settings: Settings, once: bool, workers: int, metrics_port: int | None) -> None:
     """Keep the search index up to date.
 
-    Every change is brought over soon after its commit. Runs until SIGTERM or Ctrl-C, which let the batches under way finish. While a server is away
-    the changes wait in the database. Several may run at once.
+    Every change is brought over soon after its commit. Runs until SIGTERM or Ctrl-C, which let the
+    batches under way finish. While a server is away the changes wait in the database. Several may
+    run at once.
 
     \b
     Example:
@@ -223,7 +224,8 @@ def search_command(
 ) -> None:
     """Ask the search index for published events.
 
-    QUERY is words, or beginnings of words. Every one has to be found, in the name, place, organizer or description.
+    QUERY is words, or beginnings of words. Every one has to be found, in the name, place,
+    organizer or description.
 
     \b
     Example:

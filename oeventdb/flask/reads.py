@@ -5,6 +5,7 @@ The role of the connection needs SELECT on these tables: ``oeventdb grant reader
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -82,12 +83,11 @@ def access_code(
     connection: psycopg.Connection[Any], code_id: int, given: str | None
 ) -> dict[str, Any] | None:
     """The event of an access code, and whether it is the one that was given."""
-    try:
+    if given is not None:
         # the encoding of the database may lack a character of it, which fails there and not here
-        with connection.transaction():
+        with suppress(*_NO_TEXT), connection.transaction():
             return _row(connection, _ACCESS_CODE, id=code_id, given=given)
-    except _NO_TEXT:
-        return _row(connection, _ACCESS_CODE, id=code_id, given=None)
+    return _row(connection, _ACCESS_CODE, id=code_id, given=None)
 
 
 def ticket_tag(connection: psycopg.Connection[Any], tag_id: int) -> dict[str, Any] | None:
