@@ -56,7 +56,8 @@ def test_a_document_for_which_elasticsearch_is_always_too_busy_is_named(
 def test_an_answer_without_its_parts_is_told(
     db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, asked: bytes, command: str
 ) -> None:
-    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    if command != "reindex":  # two in one second would have one name, at which a real PUT is refused
+        search.reindex(migrated, elastic.url, alias=elastic.alias)
     samples.event(db)
     said = b'{"errors":true,"items":[{"index":{}}]}'
     answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
