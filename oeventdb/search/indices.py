@@ -191,7 +191,7 @@ class Indices:
                 return name
             if answer["error"].get("type") != "resource_already_exists_exception":
                 raise self._cluster.refused(Answer(400, answer))
-            time.sleep(1)
+            time.sleep(1 - time.time() % 1)  # until the next second, which is another name
 
     def _refuse_to_show(self, index: str) -> None:
         """Refuse a new index that a template of the cluster has put behind one of the aliases."""
