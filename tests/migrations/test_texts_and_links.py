@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 
 from oeventdb import schema
 from tests.migrations.surroundings import query, run
+from tests.waiting import until
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -53,3 +57,26 @@ def test_texts_that_nobody_has_changed_change_no_link(linked: str) -> None:
     run(linked, "UPDATE tickets SET discount_code_id = 3 - discount_code_id WHERE id IN (2, 4)")
     schema.migrate(linked)
     assert query(linked, "SELECT id, discount_code_id FROM tickets WHERE id IN (2, 4)") == [(2, 2), (4, 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM discount_codes WHERE id = 3",
+        "UPDATE discount_codes SET event_id = 2 WHERE id = 3",
+        "UPDATE discount_codes SET type = 'amount', value = 30 WHERE id = 3",
+    ],
+)
+def test_a_code_that_changes_while_its_text_becomes_links_stops_nothing(linked: str, change: str) -> None:
+    run(
+        linked,
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (2, 'two', now(), now(), 'UTC')",
+        "INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES (3, 'THIRD', 'percent', 5, 'ticket', 1, '5')",
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(linked) as client:
+            client.execute(change.encode())
+            migrating = pool.submit(schema.migrate, linked)
+            until(lambda: query(linked, "SELECT FROM pg_locks WHERE NOT granted") != [], seconds=30)
+        assert migrating.result(30) == ["0010.drop-discount-code-tickets"]
+    assert query(linked, "SELECT id FROM tickets WHERE discount_code_id = 3") == []
