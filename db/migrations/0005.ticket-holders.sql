@@ -1442,14 +1442,23 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.holders_written (
     holder_id bigint NOT NULL
 );
 
+-- of an order, not of its holders: who adds one meanwhile and who changes the order's state need not see each other
+CREATE TABLE IF NOT EXISTS oeventdb_internal.orders_written (
+    order_id bigint NOT NULL
+);
+
 -- tables without a key: where all tables are published to a replica, nothing could be deleted from them otherwise
 ALTER TABLE oeventdb_internal.tickets_written REPLICA IDENTITY FULL;
 
 ALTER TABLE oeventdb_internal.holders_written REPLICA IDENTITY FULL;
 
+ALTER TABLE oeventdb_internal.orders_written REPLICA IDENTITY FULL;
+
 CREATE INDEX IF NOT EXISTS tickets_written_ticket ON oeventdb_internal.tickets_written (ticket_id);
 
 CREATE INDEX IF NOT EXISTS holders_written_holder ON oeventdb_internal.holders_written (holder_id);
+
+CREATE INDEX IF NOT EXISTS orders_written_order ON oeventdb_internal.orders_written (order_id);
 
 -- A new holder gets its event from the ticket; one that changes its ticket loses the number of the old one.
 CREATE OR REPLACE FUNCTION oeventdb_internal.ticket_holder_in_step() RETURNS trigger
@@ -1467,14 +1476,16 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.ticket_id IS DISTINCT FROM OLD.ticket_id THEN
         NEW.admission_no := NULL;
     END IF;
-    SELECT t.event_id INTO v_event_id FROM public.tickets AS t WHERE t.id = NEW.ticket_id;
-    IF v_event_id <> NEW.event_id AND (
-        TG_OP = 'INSERT' OR (NEW.ticket_id, NEW.event_id) IS DISTINCT FROM (OLD.ticket_id, OLD.event_id)
-    ) THEN
-        PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, NEW.event_id::bigint);
+    -- an old event that nobody has written is left as it is: the migration journals it before it corrects it
+    IF TG_OP = 'INSERT' OR (NEW.ticket_id, NEW.event_id) IS DISTINCT FROM (OLD.ticket_id, OLD.event_id) THEN
+        -- locked, as its foreign key will do: the ticket may be on its way to another event
+        SELECT t.event_id INTO v_event_id FROM public.tickets AS t WHERE t.id = NEW.ticket_id FOR KEY SHARE;
+        IF v_event_id <> NEW.event_id THEN
+            PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, NEW.event_id::bigint);
+        END IF;
+        NEW.event_id := COALESCE(v_event_id, NEW.event_id);
     END IF;
-    NEW.event_id := COALESCE(v_event_id, NEW.event_id);
-    IF TG_OP = 'INSERT' OR (NEW.ticket_id, NEW.order_id) IS DISTINCT FROM (OLD.ticket_id, OLD.order_id) THEN
+    IF TG_OP = 'INSERT' OR (NEW.id, NEW.ticket_id, NEW.order_id) IS DISTINCT FROM (OLD.id, OLD.ticket_id, OLD.order_id) THEN
         INSERT INTO oeventdb_internal.holders_written (holder_id) VALUES (NEW.id);
     END IF;
     RETURN NEW;
@@ -1509,6 +1520,9 @@ BEGIN
         INSERT INTO oeventdb_internal.tickets_written (ticket_id) VALUES (OLD.id);
     END IF;
     -- from now on, as once the rule is on: its holders would be of another event
+    IF TG_OP = 'UPDATE' AND (NEW.id, NEW.event_id) IS DISTINCT FROM (OLD.id, OLD.event_id) THEN
+        PERFORM oeventdb_internal.require_read_committed('a ticket gets another id or event');
+    END IF;
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
         AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id)
     THEN
@@ -1526,8 +1540,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    INSERT INTO oeventdb_internal.holders_written (holder_id)
-    SELECT h.id FROM public.ticket_holders AS h WHERE h.order_id = NEW.id;
+    INSERT INTO oeventdb_internal.orders_written (order_id) VALUES (NEW.id);
     RETURN NULL;
 END
 $function$;
@@ -1536,7 +1549,7 @@ $function$;
 DO $$
 BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
-        CREATE OR REPLACE TRIGGER ticket_holder_admission BEFORE INSERT OR UPDATE OF ticket_id, event_id, order_id
+        CREATE OR REPLACE TRIGGER ticket_holder_admission BEFORE INSERT OR UPDATE OF id, ticket_id, event_id, order_id
             ON public.ticket_holders FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_in_step();
         CREATE OR REPLACE TRIGGER ticket_holder_release AFTER DELETE ON public.ticket_holders
             FOR EACH ROW WHEN (OLD.admission_no IS NOT NULL)
@@ -1595,7 +1608,7 @@ CREATE TABLE IF NOT EXISTS oeventdb_internal.holder_numbers AS
 SELECT
     h.id AS holder_id,
     h.ticket_id,
-    t.event_id, -- to stay: a ticket with holders cannot move
+    t.event_id, -- to stay while the holder does: a ticket with holders cannot move
     GREATEST(COALESCE(t.quantity, 2147483647), 0) AS quantity,
     oeventdb_internal.order_is_live(o.status) AS is_live,
     pg_catalog.row_number() OVER (PARTITION BY h.ticket_id ORDER BY oeventdb_internal.order_rank(o.status), h.id) AS place
@@ -1741,9 +1754,13 @@ BEGIN
                 PERFORM oeventdb_internal.remove_holders(ARRAY(
                     SELECT h.id FROM oeventdb_internal.holder_numbers AS n
                     INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
-                    WHERE n.holder_id = ANY (v_ids)
+                    INNER JOIN public.tickets AS t ON t.id = n.ticket_id
+                    WHERE n.holder_id = ANY (v_ids) AND n.place > GREATEST(COALESCE(t.quantity, 2147483647), 0)
                     FOR UPDATE OF h
                 ));
+                -- whose ticket has room by now
+                INSERT INTO oeventdb_internal.holders_written (holder_id)
+                SELECT h.id FROM public.ticket_holders AS h WHERE h.id = ANY (v_ids);
                 v_from := v_ids[pg_catalog.cardinality(v_ids)];
                 v_is_slow := v_most = 1 AND pg_catalog.clock_timestamp() > v_until;
                 v_most := CASE WHEN pg_catalog.clock_timestamp() > v_until THEN GREATEST(v_most / 2, 1) ELSE LEAST(v_most * 2, 8000) END;
@@ -1812,7 +1829,14 @@ BEGIN
             WHERE n.holder_id > v_from AND n.holder_id <= v_to
                 AND pg_catalog.hashint8(n.holder_id) & 7 = v_turn
                 AND n.is_live AND n.place <= n.quantity
-                AND h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.event_id = n.event_id AND h.admission_no IS NULL;
+                AND h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.event_id = n.event_id AND h.admission_no IS NULL
+                -- of one that was numbered before a kill, and has been away since, the number is free already; looked up one by one, by OFFSET 0
+                AND NOT EXISTS (
+                    SELECT FROM oeventdb_internal.holders_written AS w
+                    INNER JOIN oeventdb_internal.free_admissions AS f
+                        ON f.ticket_id = n.ticket_id AND f.place = oeventdb_internal.admission_place(n.place::integer)
+                    WHERE w.holder_id = n.holder_id OFFSET 0
+                );
             WITH wrong AS (
                 SELECT
                     h.id, n.event_id AS right_event_id, CASE WHEN n.is_live THEN n.place END AS number,
@@ -1822,10 +1846,12 @@ BEGIN
                          ELSE pg_catalog.to_jsonb(h.*) - 'admission_no' END AS old_row
                 FROM oeventdb_internal.holder_numbers AS n
                 INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
+                -- it may have moved while this holder was away: then the holder has been written, and is looked at again
+                INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.event_id = n.event_id
                 WHERE n.holder_id > v_from AND n.holder_id <= v_to
                     AND pg_catalog.hashint8(n.holder_id) & 7 = v_turn
                     AND n.place <= n.quantity AND h.event_id IS DISTINCT FROM n.event_id
-                FOR NO KEY UPDATE OF h
+                FOR NO KEY UPDATE OF h FOR KEY SHARE OF t
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
@@ -1862,8 +1888,8 @@ CALL oeventdb_internal.number_holders();
 INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
 SELECT n.ticket_id, oeventdb_internal.admission_place(n.place::integer), n.place
 FROM oeventdb_internal.holder_numbers AS n
-INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before
-    ON a.ticket_id = n.ticket_id AND a.event_id = n.event_id AND a.admission_no = n.place
+INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before; one that has moved may have the other event
+    ON a.ticket_id = n.ticket_id AND a.admission_no = n.place
 LEFT JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.admission_no = n.place
 WHERE n.is_live AND n.place <= n.quantity AND h.id IS NULL
     AND pg_catalog.to_regclass('public.ticket_event') IS NULL
@@ -1929,10 +1955,14 @@ BEGIN
 
     IF v_ticket.quantity < v_had.quantity THEN
         PERFORM oeventdb_internal.remove_holders(ARRAY(
-            SELECT h.id FROM public.ticket_holders AS h
-            LEFT JOIN public.orders AS o ON o.id = h.order_id
-            WHERE h.ticket_id = reconcile_ticket.ticket_id AND h.admission_no IS NOT NULL
-            ORDER BY oeventdb_internal.order_rank(o.status), h.id OFFSET v_ticket.quantity
+            SELECT s.id FROM public.ticket_holders AS s
+            WHERE s.id = ANY (ARRAY(
+                SELECT h.id FROM public.ticket_holders AS h
+                LEFT JOIN public.orders AS o ON o.id = h.order_id
+                WHERE h.ticket_id = reconcile_ticket.ticket_id AND h.admission_no IS NOT NULL
+                ORDER BY oeventdb_internal.order_rank(o.status), h.id OFFSET v_ticket.quantity
+            )) AND s.ticket_id = reconcile_ticket.ticket_id AND s.admission_no IS NOT NULL
+            FOR UPDATE -- one that has to be waited for may go to another ticket
         ));
     END IF;
     IF v_ticket.quantity > COALESCE(v_had.quantity, 0) THEN
@@ -1951,7 +1981,8 @@ BEGIN
 END
 $function$;
 
--- A holder that was written: one of a live order gets a free admission or is journaled and removed, one of a dead order gives its own up.
+-- A holder that was written: its old event is corrected, if the numbering has not come to it; one of a live order gets a free admission or is
+-- journaled and removed, one of a dead order gives its own up.
 CREATE OR REPLACE FUNCTION oeventdb_internal.reconcile_holder(holder_id bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -1969,7 +2000,18 @@ BEGIN
     LEFT JOIN public.orders AS o ON o.id = h.order_id
     WHERE h.id = reconcile_holder.holder_id
     FOR NO KEY UPDATE OF h;
-    IF NOT FOUND OR v_holder.is_admitted = (v_holder.admission_no IS NOT NULL) THEN
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF v_holder.event_id IS NOT NULL AND v_holder.event_id IS DISTINCT FROM v_holder.old_event_id THEN
+        INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+        SELECT
+            '0005.ticket-holders', 'ticket_holders', h.id::text, pg_catalog.to_jsonb(h.*) - 'admission_no',
+            CASE WHEN h.event_id IS NULL THEN 'event missing, filled in from the ticket' ELSE 'event contradicted the ticket, corrected' END
+        FROM public.ticket_holders AS h WHERE h.id = reconcile_holder.holder_id;
+        UPDATE public.ticket_holders AS h SET event_id = v_holder.event_id WHERE h.id = reconcile_holder.holder_id;
+    END IF;
+    IF v_holder.is_admitted = (v_holder.admission_no IS NOT NULL) THEN
         RETURN;
     END IF;
 
@@ -1984,25 +2026,35 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    UPDATE public.ticket_holders AS h SET admission_no = v_number, event_id = COALESCE(v_holder.event_id, h.event_id)
-    WHERE h.id = reconcile_holder.holder_id;
+    UPDATE public.ticket_holders AS h SET admission_no = v_number WHERE h.id = reconcile_holder.holder_id;
 END
 $function$;
 
 -- A few notes are taken off, with all others of the same row, and seen to; how many is returned. As long as there are more of tickets, only those;
--- then the holders' notes are read before the tickets' that are left, so that whatever a holder's writer knew of the ticket has been seen to when its
+-- then an order's note becomes notes of the holders that it has by now, and the holders' notes are read before the tickets' that are left, so that whatever a holder's writer knew of the ticket has been seen to when its
 -- turn comes.
 CREATE OR REPLACE FUNCTION oeventdb_internal.reconcile_written(most integer) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    v_orders bigint[];
     v_holders bigint[];
     v_tickets bigint[];
 BEGIN
     IF (
         SELECT pg_catalog.count(*) FROM (SELECT FROM oeventdb_internal.tickets_written LIMIT reconcile_written.most) AS s
     ) < reconcile_written.most THEN
+        WITH noted AS (
+            DELETE FROM oeventdb_internal.orders_written AS w
+            WHERE w.order_id = ANY (
+                ARRAY(SELECT s.order_id FROM oeventdb_internal.orders_written AS s LIMIT reconcile_written.most)
+            )
+            RETURNING w.order_id
+        )
+        SELECT pg_catalog.array_agg(n.order_id) INTO v_orders FROM noted AS n;
+        INSERT INTO oeventdb_internal.holders_written (holder_id)
+        SELECT h.id FROM public.ticket_holders AS h WHERE h.order_id = ANY (v_orders);
         WITH noted AS (
             DELETE FROM oeventdb_internal.holders_written AS w
             WHERE w.holder_id = ANY (
@@ -2022,7 +2074,7 @@ BEGIN
     SELECT pg_catalog.array_agg(n.ticket_id) INTO v_tickets FROM noted AS n;
     PERFORM oeventdb_internal.reconcile_ticket(s.id) FROM (SELECT DISTINCT pg_catalog.unnest(v_tickets)) AS s (id);
     PERFORM oeventdb_internal.reconcile_holder(s.id) FROM (SELECT DISTINCT pg_catalog.unnest(v_holders)) AS s (id);
-    RETURN GREATEST(pg_catalog.cardinality(v_holders), pg_catalog.cardinality(v_tickets), 0);
+    RETURN GREATEST(pg_catalog.cardinality(v_orders), pg_catalog.cardinality(v_holders), pg_catalog.cardinality(v_tickets), 0);
 END
 $function$;
 
@@ -2052,6 +2104,7 @@ BEGIN
     LOOP
         IF pg_catalog.clock_timestamp() > v_counted_at + '3 s'::interval THEN
             SELECT (SELECT pg_catalog.count(*) FROM oeventdb_internal.holders_written)
+                + (SELECT pg_catalog.count(*) FROM oeventdb_internal.orders_written)
                 + (SELECT pg_catalog.count(*) FROM oeventdb_internal.tickets_written) INTO v_left;
             -- once lost, for good: what is gained while they wait would be lost again
             v_is_gaining := v_is_gaining AND COALESCE(v_left < v_were_left * 0.95, true);
@@ -2213,6 +2266,8 @@ DROP FUNCTION IF EXISTS oeventdb_internal.ticket_holder_left();
 DROP TABLE IF EXISTS oeventdb_internal.ticket_numbers;
 
 DROP TABLE IF EXISTS oeventdb_internal.holder_numbers;
+
+DROP TABLE IF EXISTS oeventdb_internal.orders_written;
 
 DROP TABLE IF EXISTS oeventdb_internal.holders_written;
 

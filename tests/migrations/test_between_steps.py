@@ -1,0 +1,221 @@
+"""What a client changes between two steps of a migration, or while a step waits for it, is neither overwritten nor forgotten."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from oeventdb import schema
+from oeventdb.errors import DatabaseUnreachable
+from tests.migrations.stops import migrate_stopping
+from tests.migrations.surroundings import query, run
+from tests.procedures import invariants
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROWS = """
+INSERT INTO events (id, identifier, name, state, starts_at, ends_at, timezone)
+SELECT n, n, 'event ' || n, 'draft', now(), now(), 'UTC' FROM generate_series(1, 3) AS n;
+INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id)
+SELECT n, 'ticket ' || n, 'free', 2, now(), now() + interval '1 day', 1 FROM generate_series(1, 3) AS n;
+INSERT INTO orders (id, identifier, status) SELECT n, 'order ' || n, 'completed' FROM generate_series(1, 2) AS n;
+INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id, order_id)
+VALUES (1, 'A', 'B', 1, 1, 1), (2, 'A', 'B', 2, 1, 1), (3, 'A', 'B', 2, 1, 1);
+"""
+TICKETS = "CREATE TABLE IF NOT EXISTS oeventdb_internal.ticket_numbers"
+SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
+NUMBERS = "CALL oeventdb_internal.number_holders()"
+RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
+
+AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
+MOVED = "UPDATE tickets SET event_id = 2 WHERE id = 1"
+BACK = "UPDATE ticket_holders SET ticket_id = 1, event_id = 2 WHERE id = 1"
+NEW = "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, order_id) VALUES (9, 'A', 'B', 3, 2)"
+UNCHANGED = [(1, 1, 1, True), (2, 2, 1, True), (3, 2, 1, True)]
+
+
+@pytest.fixture
+def unnumbered(legacy: str) -> str:
+    """The DSN of a database whose holders are to be numbered by the next migration."""
+    run(legacy, ROWS)
+    schema.migrate(legacy, to="0004")
+    return legacy
+
+
+def holders(dsn: str) -> list[tuple[object, ...]]:
+    """Each holder with its ticket and event, and whether it has a number."""
+    return query(
+        dsn, "SELECT id, ticket_id, event_id, admission_no IS NOT NULL FROM ticket_holders ORDER BY id"
+    )
+
+
+def faults(dsn: str) -> list[object]:
+    """What is wrong with the admissions, and what the audit says of anything."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        said = [result for result in schema.audit(connection) if result.violations]
+        return [*invariants.broken(connection), *said]
+
+
+@contextmanager
+def waiting_for(
+    dsn: str, stop: str, change: Callable[[psycopg.Connection], object]
+) -> Iterator[psycopg.Connection]:
+    """In the block the migration waits for the transaction of a client that made a change at the stop."""
+    made: list[object] = []
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(dsn) as client:
+
+        def stopped() -> None:
+            change(client)
+            made.append(change)
+
+        migrating = pool.submit(migrate_stopping, dsn, "0005", {stop: stopped})
+        until(lambda: made and query(dsn, "SELECT FROM pg_locks WHERE NOT granted"), seconds=30)
+        yield client
+        client.commit()
+        migrating.result(60)
+
+
+def test_a_holder_that_comes_back_to_a_ticket_that_has_moved(unnumbered: str) -> None:
+    migrate_stopping(unnumbered, "0005", {SURPLUS: lambda: run(unnumbered, AWAY, MOVED, BACK)})
+    assert holders(unnumbered) == [(1, 1, 2, True), *UNCHANGED[1:]]
+    assert faults(unnumbered) == []
+
+
+def test_a_holder_that_comes_back_while_it_is_waited_for(unnumbered: str) -> None:
+    run(unnumbered, "UPDATE ticket_holders SET event_id = NULL WHERE id = 1")
+    with waiting_for(
+        unnumbered, NUMBERS, lambda client: [client.execute(s.encode()) for s in (AWAY, MOVED, BACK)]
+    ):
+        pass
+    assert holders(unnumbered) == [(1, 1, 2, True), *UNCHANGED[1:]]
+    assert faults(unnumbered) == []
+
+
+def test_a_ticket_that_moves_once_its_holders_have_places(unnumbered: str) -> None:
+    migrate_stopping(unnumbered, "0005", {TICKETS: lambda: run(unnumbered, AWAY, MOVED)})
+    assert holders(unnumbered) == [(1, 3, 1, True), *UNCHANGED[1:]]
+    assert faults(unnumbered) == []
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_a_holder_of_a_ticket_that_is_on_its_way_to_another_event(unnumbered: str, status: str) -> None:
+    run(unnumbered, f"UPDATE orders SET status = '{status}' WHERE id = 2")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(unnumbered) as client:
+
+        def insert_while_it_moves() -> None:
+            client.execute("UPDATE tickets SET event_id = 2 WHERE id = 3")
+            inserting = pool.submit(run, unnumbered, NEW)
+            until(lambda: query(unnumbered, "SELECT FROM pg_locks WHERE NOT granted"))
+            client.commit()
+            inserting.result()
+
+        migrate_stopping(unnumbered, "0005", {RULE_ON: insert_while_it_moves})
+    assert holders(unnumbered) == [*UNCHANGED, (9, 3, 2, status == "completed")]
+    assert faults(unnumbered) == []
+
+
+def test_a_ticket_moves_under_a_snapshot_of_all_its_holders_only(unnumbered: str) -> None:
+    client = psycopg.connect(unnumbered)
+    client.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+
+    def insert_behind_it(in_the_way: psycopg.Connection) -> None:
+        client.execute("SELECT")
+        run(unnumbered, NEW)
+        in_the_way.execute("LOCK TABLE orders IN ROW EXCLUSIVE MODE")
+
+    with (
+        waiting_for(unnumbered, RULE_ON, insert_behind_it),
+        pytest.raises(psycopg.errors.FeatureNotSupported),
+        client,
+    ):
+        client.execute("UPDATE tickets SET event_id = 2 WHERE id = 3")
+    assert holders(unnumbered) == [*UNCHANGED, (9, 3, 1, True)]
+    assert faults(unnumbered) == []
+
+
+def test_a_new_holder_of_an_order_that_is_being_cancelled(unnumbered: str) -> None:
+    def cancel_and_insert(client: psycopg.Connection) -> None:
+        client.execute("UPDATE orders SET status = 'cancelled' WHERE id = 2")
+        run(unnumbered, NEW)
+
+    with waiting_for(unnumbered, RULE_ON, cancel_and_insert):
+        pass
+    assert holders(unnumbered) == [*UNCHANGED, (9, 3, 1, False)]
+    assert faults(unnumbered) == []
+
+
+@pytest.mark.parametrize("stop", [SURPLUS, NUMBERS, RULE_ON])
+def test_holders_that_get_other_ids(unnumbered: str, stop: str) -> None:
+    run(unnumbered, "UPDATE ticket_holders SET event_id = 2 WHERE id = 1")
+    migrate_stopping(
+        unnumbered, "0005", {stop: lambda: run(unnumbered, "UPDATE ticket_holders SET id = id + 100")}
+    )
+    assert holders(unnumbered) == [(number + 100, *others) for number, *others in UNCHANGED]
+    assert query(
+        unnumbered,
+        "SELECT old_row -> 'event_id' FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders'",
+    ) == [(2,)]
+    assert faults(unnumbered) == []
+
+
+def test_an_old_event_is_journaled_although_its_holder_was_written(unnumbered: str) -> None:
+    run(unnumbered, "UPDATE ticket_holders SET event_id = NULLIF(id, 1) WHERE id < 3")
+    before = query(unnumbered, "SELECT id, event_id FROM ticket_holders ORDER BY id")
+    migrate_stopping(
+        unnumbered, "0005", {SURPLUS: lambda: run(unnumbered, "UPDATE ticket_holders SET order_id = 2")}
+    )
+    assert holders(unnumbered) == UNCHANGED
+    assert faults(unnumbered) == []
+    schema.rollback(unnumbered, to="0004")
+    assert query(unnumbered, "SELECT id, event_id FROM ticket_holders ORDER BY id") == before
+
+
+def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(unnumbered: str) -> None:
+    turns = sorted(query(unnumbered, "SELECT hashint8(n) & 7, n FROM generate_series(10, 99) AS n"))
+    (_, first), (_, last) = turns[0], turns[-1]
+    run(unnumbered, NEW.replace("(9,", f"({first},"), NEW.replace("(9,", f"({last},"))
+    is_numbered = f"SELECT FROM ticket_holders WHERE id = {first} AND admission_no IS NOT NULL"
+    with (
+        pytest.raises(DatabaseUnreachable),
+        waiting_for(
+            unnumbered,
+            NUMBERS,
+            lambda c: c.execute(f"SELECT FROM ticket_holders WHERE id = {last} FOR UPDATE".encode()),
+        ),
+    ):
+        until(lambda: query(unnumbered, is_numbered))
+        for ticket in (1, 3):
+            run(unnumbered, f"UPDATE ticket_holders SET ticket_id = {ticket} WHERE id = {first}")
+        run(
+            unnumbered,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'oeventdb%'",
+        )
+    schema.migrate(unnumbered, to="0005")
+    assert holders(unnumbered) == [*UNCHANGED, *sorted((number, 3, 1, True) for number in (first, last))]
+    assert faults(unnumbered) == []
+
+
+def test_a_holder_that_is_to_go_goes_to_another_ticket(unnumbered: str) -> None:
+    def lower_and_leave(client: psycopg.Connection) -> None:
+        run(unnumbered, "UPDATE tickets SET quantity = 1 WHERE id = 2")
+        client.execute("UPDATE ticket_holders SET ticket_id = 3 WHERE id = 3")
+
+    with waiting_for(unnumbered, RULE_ON, lower_and_leave):
+        pass
+    assert holders(unnumbered) == [*UNCHANGED[:2], (3, 3, 1, True)]
+    assert faults(unnumbered) == []
+
+
+def test_a_ticket_that_has_room_by_now_loses_no_holder(unnumbered: str) -> None:
+    run(unnumbered, "UPDATE tickets SET quantity = 1 WHERE id = 2")
+    migrate_stopping(
+        unnumbered, "0005", {SURPLUS: lambda: run(unnumbered, "UPDATE tickets SET quantity = 2 WHERE id = 2")}
+    )
+    assert holders(unnumbered) == UNCHANGED
+    assert faults(unnumbered) == []
