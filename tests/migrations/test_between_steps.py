@@ -31,6 +31,7 @@ VALUES (1, 'A', 'B', 1, 1, 1), (2, 'A', 'B', 2, 1, 1), (3, 'A', 'B', 2, 1, 1);
 TICKETS = "CREATE TABLE IF NOT EXISTS oeventdb_internal.ticket_numbers"
 SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
 NUMBERS = "CALL oeventdb_internal.number_holders()"
+FILL = "CALL oeventdb_internal.fill_ratings()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
 
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
@@ -64,7 +65,7 @@ def faults(dsn: str) -> list[object]:
 
 @contextmanager
 def waiting_for(
-    dsn: str, stop: str, change: Callable[[psycopg.Connection], object]
+    dsn: str, stop: str, change: Callable[[psycopg.Connection], object], to: str = "0005"
 ) -> Iterator[psycopg.Connection]:
     """In the block the migration waits for the transaction of a client that made a change at the stop."""
     made: list[object] = []
@@ -74,7 +75,7 @@ def waiting_for(
             change(client)
             made.append(change)
 
-        migrating = pool.submit(migrate_stopping, dsn, "0005", {stop: stopped})
+        migrating = pool.submit(migrate_stopping, dsn, to, {stop: stopped})
         until(lambda: made and query(dsn, "SELECT FROM pg_locks WHERE NOT granted"), seconds=30)
         yield client
         client.commit()
@@ -219,3 +220,37 @@ def test_a_ticket_that_has_room_by_now_loses_no_holder(unnumbered: str) -> None:
     )
     assert holders(unnumbered) == UNCHANGED
     assert faults(unnumbered) == []
+
+
+def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: str) -> None:
+    run(
+        legacy,
+        "ALTER TABLE feedback ALTER comment SET STORAGE PLAIN",
+        (
+            "INSERT INTO feedback (id, rating, comment)"
+            " SELECT n, CASE WHEN n % 5 = 0 THEN '3' ELSE '5' END, repeat('a page ', 1000) FROM generate_series(1, 1100) AS n"
+        ),
+        "DELETE FROM feedback WHERE id < 520",
+    )
+    [(first,)] = query(
+        legacy, "SELECT id FROM feedback WHERE hashint8(id) & 7 = 0 AND rating = '3' ORDER BY id LIMIT 1"
+    )
+    with (
+        ThreadPoolExecutor(1) as pool,
+        waiting_for(
+            legacy,
+            FILL,
+            lambda c: c.execute(f"SELECT FROM feedback WHERE id = {first} FOR UPDATE".encode()),
+            to="0003",
+        ) as client,
+    ):
+        rewriting = pool.submit(run, legacy, "VACUUM FULL feedback")
+        until(
+            lambda: query(legacy, "SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")
+        )
+        client.commit()
+        rewriting.result()
+    assert query(legacy, "SELECT rating, count(*) FROM feedback GROUP BY 1 ORDER BY 1") == [
+        (3, 117),
+        (5, 464),
+    ]
