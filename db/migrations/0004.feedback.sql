@@ -66,7 +66,12 @@ BEGIN
         LOOP
             PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
             BEGIN
-                UPDATE public.feedback AS f SET is_superseded = true WHERE f.id = ANY (v_batch.ids) AND NOT f.is_superseded;
+                UPDATE public.feedback AS f SET is_superseded = true
+                WHERE f.id = ANY (v_batch.ids) AND NOT f.is_superseded
+                    -- as it is by now: it may be of another event, or the newer one gone
+                    AND EXISTS (
+                        SELECT FROM public.feedback AS l WHERE l.user_id = f.user_id AND l.event_id = f.event_id AND l.id > f.id
+                    );
                 v_failures := 0;
             EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
                 -- somebody holds one of these rows: let go of the others before trying again

@@ -32,6 +32,7 @@ TICKETS = "CREATE TABLE IF NOT EXISTS oeventdb_internal.ticket_numbers"
 SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
 NUMBERS = "CALL oeventdb_internal.number_holders()"
 FILL = "CALL oeventdb_internal.fill_ratings()"
+SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
 
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
@@ -254,3 +255,17 @@ def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: s
         (3, 117),
         (5, 464),
     ]
+
+
+def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:
+    run(
+        legacy,
+        ROWS,
+        "INSERT INTO users (id, _email, _password) VALUES (1, 'a@example.org', 'x')",
+        "INSERT INTO feedback (id, rating, user_id, event_id) VALUES (1, '4', 1, 1), (2, '5', 1, 1)",
+    )
+    with waiting_for(
+        legacy, SUPERSEDE, lambda c: c.execute("UPDATE feedback SET event_id = 2 WHERE id = 1"), to="0004"
+    ):
+        pass
+    assert query(legacy, "SELECT id, is_superseded FROM feedback ORDER BY id") == [(1, False), (2, False)]
