@@ -2066,8 +2066,9 @@ BEGIN
             v_to := NULL;
             FOR v_order IN
                 SELECT o.id, o.discount_code_id FROM public.orders AS o
-                INNER JOIN public.discount_codes AS c ON c.id = o.discount_code_id AND c.tickets_number IS NOT NULL
-                WHERE o.id > v_from AND o.id <= v_last
+                WHERE o.id > v_from AND o.id <= v_last AND o.discount_code_id IS NOT NULL
+                    -- not by a join: an order that has to be waited for may come back with another code
+                    AND (SELECT c.tickets_number FROM public.discount_codes AS c WHERE c.id = o.discount_code_id) IS NOT NULL
                     AND o.discount_seats IS NULL AND oeventdb_internal.order_is_live(o.status)
                 ORDER BY o.id LIMIT 50
                 FOR NO KEY UPDATE OF o

@@ -33,6 +33,7 @@ SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
 NUMBERS = "CALL oeventdb_internal.number_holders()"
 FILL = "CALL oeventdb_internal.fill_ratings()"
 SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
+USES = "CALL oeventdb_internal.count_code_uses()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
 
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
@@ -269,3 +270,20 @@ def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None
     ):
         pass
     assert query(legacy, "SELECT id, is_superseded FROM feedback ORDER BY id") == [(1, False), (2, False)]
+
+
+def test_an_order_that_gets_another_code_counts_for_it(legacy: str) -> None:
+    run(
+        legacy,
+        ROWS,
+        (
+            "INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets, tickets_number, max_quantity)"
+            " VALUES (1, 'FIRST', 'percent', 5, 'ticket', 1, '1', 9, 9), (2, 'SECOND', 'percent', 5, 'ticket', 1, '2', 9, 9)"
+        ),
+        "UPDATE orders SET discount_code_id = 1 WHERE id = 1",
+    )
+    with waiting_for(
+        legacy, USES, lambda c: c.execute("UPDATE orders SET discount_code_id = 2 WHERE id = 1"), to="0009"
+    ):
+        pass
+    assert query(legacy, "SELECT id, used_number FROM discount_codes ORDER BY id") == [(1, 0), (2, 2)]
