@@ -1,5 +1,8 @@
 -- Takes the links away; the texts of ids, still there, are what they were, and links made since are written into them or journaled.
 
+-- from the beginning: what is written to its columns after they were journaled would go with them
+LOCK TABLE public.access_codes IN ACCESS EXCLUSIVE MODE;
+
 DROP TRIGGER discount_code_definition ON public.discount_codes;
 
 DROP TRIGGER ticket_discount ON public.tickets;

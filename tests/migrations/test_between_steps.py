@@ -287,3 +287,28 @@ def test_an_order_that_gets_another_code_counts_for_it(legacy: str) -> None:
     ):
         pass
     assert query(legacy, "SELECT id, used_number FROM discount_codes ORDER BY id") == [(1, 0), (2, 2)]
+
+
+def test_an_access_code_that_is_deleted_while_the_rollback_waits(legacy: str) -> None:
+    run(legacy, "INSERT INTO access_codes (id, code) VALUES (1, 'BACKSTAGE')")
+    schema.migrate(legacy, to="0006")
+    with ThreadPoolExecutor(2) as pool:
+        with psycopg.connect(legacy) as client:
+            client.execute("LOCK TABLE events IN ROW EXCLUSIVE MODE")
+            undoing = pool.submit(schema.rollback, legacy)
+            until(
+                lambda: query(
+                    legacy, "SELECT FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass"
+                )
+            )
+            deleting = pool.submit(run, legacy, "UPDATE access_codes SET deleted_at = now()")
+            until(
+                lambda: (
+                    deleting.done()
+                    or query(legacy, "SELECT FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'")
+                )
+            )
+        undoing.result(30)
+        was_refused = isinstance(deleting.exception(), psycopg.errors.UndefinedColumn)
+    kept = query(legacy, "SELECT key FROM oeventdb_internal.journal WHERE table_name = 'access_codes'")
+    assert kept == ([] if was_refused else [("1",)])
