@@ -284,7 +284,7 @@ WHERE ticket.id IS NULL
             UPDATE oeventdb_internal.progress AS p SET done = v_to, updated_at = pg_catalog.now() WHERE p.task = v_task;
             v_failures := 0;
         EXCEPTION WHEN lock_not_available OR deadlock_detected OR foreign_key_violation
-            OR SQLSTATE 'OE105' OR SQLSTATE 'OE205' OR SQLSTATE 'OE404' THEN
+            OR SQLSTATE 'OE105' OR SQLSTATE 'OE201' OR SQLSTATE 'OE205' OR SQLSTATE 'OE404' THEN
             -- somebody holds one of these rows, or has just changed or deleted one: let go of the others before trying again
             v_failures := v_failures + 1;
             IF v_failures > 1000 THEN

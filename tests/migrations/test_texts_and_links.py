@@ -65,6 +65,10 @@ def test_texts_that_nobody_has_changed_change_no_link(linked: str) -> None:
         "DELETE FROM discount_codes WHERE id = 3",
         "UPDATE discount_codes SET event_id = 2 WHERE id = 3",
         "UPDATE discount_codes SET type = 'amount', value = 30 WHERE id = 3",
+        (
+            "UPDATE tickets SET position = 1 WHERE id = 5; DELETE FROM discount_codes WHERE id = 3;"
+            " INSERT INTO discount_codes (id, code, type, value, used_for, event_id) VALUES (3, 'THIRD', 'percent', 5, 'event', 1)"
+        ),
     ],
 )
 def test_a_code_that_changes_while_its_text_becomes_links_stops_nothing(linked: str, change: str) -> None:
