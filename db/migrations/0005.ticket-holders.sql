@@ -1756,9 +1756,11 @@ BEGIN
                     INNER JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id
                     INNER JOIN public.tickets AS t ON t.id = n.ticket_id
                     WHERE n.holder_id = ANY (v_ids) AND n.place > GREATEST(COALESCE(t.quantity, 2147483647), 0)
+                        AND NOT EXISTS (SELECT FROM oeventdb_internal.holders_written AS w WHERE w.holder_id = h.id)
+                        AND NOT EXISTS (SELECT FROM oeventdb_internal.orders_written AS w WHERE w.order_id = h.order_id)
                     FOR UPDATE OF h
                 ));
-                -- whose ticket has room by now
+                -- whose ticket has room by now, or who may have come to life: they are looked at again
                 INSERT INTO oeventdb_internal.holders_written (holder_id)
                 SELECT h.id FROM public.ticket_holders AS h WHERE h.id = ANY (v_ids);
                 v_from := v_ids[pg_catalog.cardinality(v_ids)];

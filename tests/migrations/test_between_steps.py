@@ -224,6 +224,19 @@ def test_a_ticket_that_has_room_by_now_loses_no_holder(unnumbered: str) -> None:
     assert faults(unnumbered) == []
 
 
+def test_a_holder_that_is_to_go_comes_to_life(unnumbered: str) -> None:
+    run(
+        unnumbered,
+        "UPDATE orders SET status = 'cancelled'",
+        "UPDATE tickets SET quantity = 1 WHERE id = 2",
+        "UPDATE ticket_holders SET order_id = 2 WHERE id = 3",
+    )
+    revive = "UPDATE orders SET status = 'completed' WHERE id = 2"
+    migrate_stopping(unnumbered, "0005", {SURPLUS: lambda: run(unnumbered, revive)})
+    assert holders(unnumbered) == [(1, 1, 1, False), (2, 2, 1, False), (3, 2, 1, True)]
+    assert faults(unnumbered) == []
+
+
 def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: str) -> None:
     run(
         legacy,
