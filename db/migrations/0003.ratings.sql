@@ -291,9 +291,10 @@ DECLARE
     v_turns CONSTANT integer := 8;
     v_pages CONSTANT integer := 500;
     v_usual text;
+    v_unit text;
+    v_now text;
     v_done bigint;
     v_total bigint;
-    v_rounds integer := 1;
     v_failures integer := 0;
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -302,10 +303,7 @@ BEGIN
     END IF;
     SELECT (a.attmissingval::text::text[])[1] INTO v_usual FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = 'public.feedback'::pg_catalog.regclass AND a.attname = 'rating_half_stars';
-    INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, 0, v_turns * pg_catalog.ceil(
-        pg_catalog.pg_relation_size('public.feedback') / (pg_catalog.current_setting('block_size')::numeric * v_pages)
-    ), 'batches'
+    INSERT INTO oeventdb_internal.progress (task, done, total, unit) VALUES (v_task, 0, 0, 'batches')
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -313,20 +311,18 @@ BEGIN
         PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
         PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
         BEGIN
-            SELECT p.done, p.total INTO v_done, v_total FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
-            IF v_done >= v_total THEN
-                -- what writes the table anew (VACUUM FULL, CLUSTER, a dump that is restored) puts rows on pages that were done already
-                EXIT WHEN v_rounds = 3 OR NOT EXISTS (
-                    SELECT FROM public.feedback AS f
-                    WHERE f.rating_half_stars::text <> COALESCE(oeventdb_internal.half_stars(f.rating), 0)::text
-                );
-                v_rounds := v_rounds + 1;
+            SELECT p.done, p.total, p.unit INTO v_done, v_total, v_unit FROM oeventdb_internal.progress AS p WHERE p.task = v_task FOR UPDATE;
+            -- what writes the table anew, as VACUUM FULL does, puts rows on pages that were done already: then all of them again
+            v_now := pg_catalog.format('batches of file %s', pg_catalog.pg_relation_filenode('public.feedback'));
+            IF v_unit <> ALL (ARRAY['table', v_now]) THEN
                 v_done := 0;
-                UPDATE oeventdb_internal.progress SET total = v_turns * pg_catalog.ceil(
+                UPDATE oeventdb_internal.progress AS p SET unit = v_now, total = v_turns * pg_catalog.ceil(
                     pg_catalog.pg_relation_size('public.feedback') / (pg_catalog.current_setting('block_size')::numeric * v_pages)
                 )
-                WHERE task = v_task;
+                WHERE p.task = v_task
+                RETURNING p.total INTO v_total;
             END IF;
+            EXIT WHEN v_done >= v_total;
             UPDATE public.feedback AS f SET rating_half_stars = COALESCE(oeventdb_internal.half_stars(f.rating), 0)
             WHERE f.ctid >= pg_catalog.format('(%s,0)', v_done / v_turns * v_pages)::tid
                 AND f.ctid < pg_catalog.format('(%s,0)', (v_done / v_turns + 1) * v_pages)::tid

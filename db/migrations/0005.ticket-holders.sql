@@ -2033,8 +2033,8 @@ END
 $function$;
 
 -- A few notes are taken off, with all others of the same row, and seen to; how many is returned. As long as there are more of tickets, only those;
--- then an order's note becomes notes of the holders that it has by now, and the holders' notes are read before the tickets' that are left, so that whatever a holder's writer knew of the ticket has been seen to when its
--- turn comes.
+-- then an order's note becomes notes of the holders that it has by now, and the holders' notes are read before the tickets' that are left, so that
+-- whatever a holder's writer knew of the ticket has been seen to when its turn comes.
 CREATE OR REPLACE FUNCTION oeventdb_internal.reconcile_written(most integer) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
