@@ -55,6 +55,13 @@ def ends(
     return ended
 
 
+def test_a_buyer_waits_for_a_first_quantity(stage: Stage, setup: Session, event: int) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=0)
+    first, second = two(stage, READ_COMMITTED)
+    first.run(LOWER, [1, ticket])
+    assert ends(stage, first, "COMMIT", second, BUY, [ticket]) == "done"
+
+
 @levels
 @endings
 def test_a_buyer_waits_for_a_quantity_that_is_being_lowered(
