@@ -860,6 +860,7 @@ DECLARE
     v_holders bigint[];
     v_unlocked bigint[];
     v_visible bigint;
+    v_unopened bigint;
 BEGIN
     IF v_turn < 1 THEN
         RETURN false;
@@ -877,15 +878,19 @@ BEGIN
 
     SELECT COALESCE(pg_catalog.array_agg(h.id), '{}') INTO v_holders FROM public.ticket_holders AS h
     WHERE h.ticket_id = await_lower_numbers.ticket_id AND h.admission_no > await_lower_numbers.quantity;
-    SELECT pg_catalog.count(*) INTO v_visible FROM (
-        SELECT FROM oeventdb_internal.free_admissions AS f
-        WHERE f.ticket_id = await_lower_numbers.ticket_id AND f.admission_no <= await_lower_numbers.quantity
-        LIMIT pg_catalog.cardinality(v_holders)
-    ) AS s;
-    IF v_visible < pg_catalog.cardinality(v_holders) AND NOT EXISTS (
-        SELECT FROM oeventdb_internal.admission_ranges AS r
+    -- in one statement: between two looks a range may be opened, and what it held be in neither
+    SELECT (
+        SELECT pg_catalog.count(*) FROM (
+            SELECT FROM oeventdb_internal.free_admissions AS f
+            WHERE f.ticket_id = await_lower_numbers.ticket_id AND f.admission_no <= await_lower_numbers.quantity
+            LIMIT pg_catalog.cardinality(v_holders)
+        ) AS s
+    ), (
+        SELECT COALESCE(pg_catalog.sum(LEAST(r.last_no, await_lower_numbers.quantity)::bigint - r.first_no + 1), 0)
+        FROM oeventdb_internal.admission_ranges AS r
         WHERE r.ticket_id = await_lower_numbers.ticket_id AND r.first_no <= await_lower_numbers.quantity
-    ) THEN
+    ) INTO v_visible, v_unopened;
+    IF v_visible + v_unopened < pg_catalog.cardinality(v_holders) THEN
         RETURN false;
     END IF;
 
