@@ -126,6 +126,10 @@ DROP FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer);
 DROP FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz);
 -- <<<
 
+-- >>> db/procedures/holders/claim_turn.sql
+DROP FUNCTION IF EXISTS oeventdb_internal.claim_turn;
+-- <<<
+
 -- >>> db/procedures/holders/claim_patience.sql
 DROP FUNCTION oeventdb_internal.claim_patience();
 -- <<<

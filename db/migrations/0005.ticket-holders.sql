@@ -444,6 +444,30 @@ COMMENT ON FUNCTION oeventdb_internal.claim_patience() IS
 REVOKE ALL ON FUNCTION oeventdb_internal.claim_patience() FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/holders/claim_turn.sql
+-- Who waits for one admission looks again after a while: another may have come free, and who gives one back queues behind this one.
+CREATE OR REPLACE FUNCTION oeventdb_internal.claim_turn(
+    deadline timestamptz
+) RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_left numeric := EXTRACT(EPOCH FROM claim_turn.deadline - pg_catalog.clock_timestamp()) * 1000;
+    v_waited numeric := EXTRACT(EPOCH FROM oeventdb_internal.claim_patience()) * 1000 - v_left;
+BEGIN
+    -- as long as was waited before: soon there when it is quick, and long enough for PostgreSQL to find a deadlock when it is not
+    RETURN pg_catalog.ceil(LEAST(v_left, GREATEST(v_waited, 50), 2000))::integer;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.claim_turn(timestamptz) IS
+'For how many milliseconds to wait at most before the next look, at most two seconds; less than 1 when the deadline has passed.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.claim_turn(timestamptz) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/holders/await_admissions.sql
 -- Too few admissions are free: wait for one that another transaction is taking, or giving back, and hold nothing meanwhile.
 CREATE OR REPLACE FUNCTION oeventdb_internal.await_admissions(
@@ -458,36 +482,39 @@ AS $function$
 DECLARE
     v_place integer := pg_catalog.floor(pg_catalog.random() * 2147483648)::bigint;
     v_visible bigint;
-    v_left integer := pg_catalog.ceil(
-        EXTRACT(EPOCH FROM await_admissions.deadline - pg_catalog.clock_timestamp()) * 1000
-    );
+    v_unopened bigint;
+    v_turn integer := oeventdb_internal.claim_turn(await_admissions.deadline);
 BEGIN
-    IF v_left < 1 THEN
+    IF v_turn < 1 THEN
         RETURN false;
     END IF;
 
     -- The locks are taken in blocks that are rolled back: having waited for them is all that is wanted, and kept they would make deadlocks.
     BEGIN
-        PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
+        PERFORM pg_catalog.set_config('lock_timeout', v_turn::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_admissions.ticket_id));
         RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
         WHEN SQLSTATE 'OE001' THEN NULL;
-        WHEN lock_not_available THEN RETURN false;
+        WHEN lock_not_available THEN RETURN true;
     END;
 
-    SELECT pg_catalog.count(*) INTO v_visible FROM (
-        SELECT FROM oeventdb_internal.free_admissions AS f
-        WHERE f.ticket_id = await_admissions.ticket_id LIMIT await_admissions.wanted
-    ) AS s;
-    IF v_visible < await_admissions.wanted AND NOT EXISTS (
-        SELECT FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = await_admissions.ticket_id
-    ) THEN
+    -- in one statement: between two looks a range may be opened, and what it held be in neither
+    SELECT (
+        SELECT pg_catalog.count(*) FROM (
+            SELECT FROM oeventdb_internal.free_admissions AS f
+            WHERE f.ticket_id = await_admissions.ticket_id LIMIT await_admissions.wanted
+        ) AS s
+    ), (
+        SELECT COALESCE(pg_catalog.sum(r.last_no::bigint - r.first_no + 1), 0)
+        FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = await_admissions.ticket_id
+    ) INTO v_visible, v_unopened;
+    IF v_visible + v_unopened < await_admissions.wanted THEN
         RETURN false;
     END IF;
 
     BEGIN
-        PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
+        PERFORM pg_catalog.set_config('lock_timeout', v_turn::text, true);
         IF v_visible < await_admissions.wanted THEN
             PERFORM FROM oeventdb_internal.admission_ranges AS r
             WHERE r.ticket_id = await_admissions.ticket_id LIMIT 1 FOR UPDATE;
@@ -503,14 +530,14 @@ BEGIN
         END IF;
         RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE001' THEN RETURN true;
-        WHEN lock_not_available THEN RETURN false;
+        WHEN SQLSTATE 'OE001' OR lock_not_available THEN RETURN true;
     END;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz) IS
-'Waits until an admission of the ticket may have come free. True: worth another look. False: so many are not to be had, or the deadline has passed.';
+'Waits until an admission of the ticket may have come free, or for a turn. True: worth another look. False: so many are not to be had, or the
+deadline has passed.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz) FROM PUBLIC;
 -- <<<
@@ -829,43 +856,46 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    v_left integer := pg_catalog.ceil(
-        EXTRACT(EPOCH FROM await_lower_numbers.deadline - pg_catalog.clock_timestamp()) * 1000
-    );
+    v_turn integer := oeventdb_internal.claim_turn(await_lower_numbers.deadline);
     v_holders bigint[];
     v_unlocked bigint[];
     v_visible bigint;
+    v_unopened bigint;
 BEGIN
-    IF v_left < 1 THEN
+    IF v_turn < 1 THEN
         RETURN false;
     END IF;
 
     -- Locks are taken in blocks that are rolled back: having waited for them is all that is wanted, and kept they would make deadlocks.
     BEGIN
-        PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
+        PERFORM pg_catalog.set_config('lock_timeout', v_turn::text, true);
         PERFORM pg_catalog.pg_advisory_xact_lock(oeventdb_internal.release_lock(await_lower_numbers.ticket_id));
         RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
         WHEN SQLSTATE 'OE001' THEN NULL;
-        WHEN lock_not_available THEN RETURN false;
+        WHEN lock_not_available THEN RETURN true;
     END;
 
     SELECT COALESCE(pg_catalog.array_agg(h.id), '{}') INTO v_holders FROM public.ticket_holders AS h
     WHERE h.ticket_id = await_lower_numbers.ticket_id AND h.admission_no > await_lower_numbers.quantity;
-    SELECT pg_catalog.count(*) INTO v_visible FROM (
-        SELECT FROM oeventdb_internal.free_admissions AS f
-        WHERE f.ticket_id = await_lower_numbers.ticket_id AND f.admission_no <= await_lower_numbers.quantity
-        LIMIT pg_catalog.cardinality(v_holders)
-    ) AS s;
-    IF v_visible < pg_catalog.cardinality(v_holders) AND NOT EXISTS (
-        SELECT FROM oeventdb_internal.admission_ranges AS r
+    -- in one statement: between two looks a range may be opened, and what it held be in neither
+    SELECT (
+        SELECT pg_catalog.count(*) FROM (
+            SELECT FROM oeventdb_internal.free_admissions AS f
+            WHERE f.ticket_id = await_lower_numbers.ticket_id AND f.admission_no <= await_lower_numbers.quantity
+            LIMIT pg_catalog.cardinality(v_holders)
+        ) AS s
+    ), (
+        SELECT COALESCE(pg_catalog.sum(LEAST(r.last_no, await_lower_numbers.quantity)::bigint - r.first_no + 1), 0)
+        FROM oeventdb_internal.admission_ranges AS r
         WHERE r.ticket_id = await_lower_numbers.ticket_id AND r.first_no <= await_lower_numbers.quantity
-    ) THEN
+    ) INTO v_visible, v_unopened;
+    IF v_visible + v_unopened < pg_catalog.cardinality(v_holders) THEN
         RETURN false;
     END IF;
 
     BEGIN
-        PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
+        PERFORM pg_catalog.set_config('lock_timeout', v_turn::text, true);
         PERFORM FROM oeventdb_internal.free_admissions AS f
         WHERE f.ticket_id = await_lower_numbers.ticket_id AND f.admission_no <= await_lower_numbers.quantity
         LIMIT pg_catalog.cardinality(v_holders) FOR UPDATE;
@@ -875,26 +905,25 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
         WHEN SQLSTATE 'OE001' THEN NULL;
-        WHEN lock_not_available THEN RETURN false;
-        WHEN internal_error THEN RETURN true;
+        WHEN lock_not_available OR internal_error THEN RETURN true;
     END;
 
     -- one alone: two that are locked one after the other could be half of a circle
     BEGIN
-        PERFORM pg_catalog.set_config('lock_timeout', v_left::text, true);
+        PERFORM pg_catalog.set_config('lock_timeout', v_turn::text, true);
         PERFORM FROM public.ticket_holders AS h
         WHERE h.id = (SELECT w.id FROM pg_catalog.unnest(v_holders) AS w (id) WHERE w.id <> ALL (v_unlocked) LIMIT 1)
         FOR NO KEY UPDATE;
         RAISE EXCEPTION USING ERRCODE = 'OE001';
     EXCEPTION
-        WHEN SQLSTATE 'OE001' OR internal_error THEN RETURN true;
-        WHEN lock_not_available THEN RETURN false;
+        WHEN SQLSTATE 'OE001' OR lock_not_available OR internal_error THEN RETURN true;
     END;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.await_lower_numbers(bigint, integer, timestamptz) IS
-'Waits until the holders beyond quantity may be given numbers up to it. True: worth another try. False: there are too few, or the deadline has passed.';
+'Waits until the holders beyond quantity may be given numbers up to it, or for a turn. True: worth another try. False: there are too few, or the
+deadline has passed.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.await_lower_numbers(bigint, integer, timestamptz) FROM PUBLIC;
 -- <<<
@@ -916,10 +945,6 @@ DECLARE
     v_deadline timestamptz;
 BEGIN
     IF resize_ticket.new_quantity > resize_ticket.old_quantity THEN
-        IF resize_ticket.old_quantity > 0 THEN
-            -- a buyer who finds the ticket sold out waits for the admissions that are being added
-            PERFORM pg_catalog.pg_advisory_xact_lock_shared(oeventdb_internal.release_lock(resize_ticket.ticket_id));
-        END IF;
         PERFORM oeventdb_internal.add_admissions(
             resize_ticket.ticket_id, resize_ticket.event_id, resize_ticket.old_quantity + 1, resize_ticket.new_quantity,
             1000
@@ -1040,6 +1065,10 @@ BEGIN
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
         UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
+    END IF;
+    IF TG_OP = 'UPDATE' AND COALESCE(NEW.quantity, 2147483647) > COALESCE(OLD.quantity, 2147483647) THEN
+        -- a buyer who finds the ticket sold out waits for the admissions that are being added
+        PERFORM pg_catalog.pg_advisory_xact_lock_shared(oeventdb_internal.release_lock(NEW.id));
     END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
@@ -1176,6 +1205,10 @@ LANGUAGE sql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+    -- a buyer who finds too few waits for what is about to come free
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(s.release_lock) FROM (
+        SELECT DISTINCT oeventdb_internal.release_lock(t.id) AS release_lock FROM public.tickets AS t ORDER BY 1
+    ) AS s;
     INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
     SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
     FROM oeventdb_internal.admissions AS a

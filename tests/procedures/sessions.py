@@ -98,6 +98,15 @@ class Stage:
 
         self.sees(is_blocked)
 
+    def waits(self, waiting: Session, running: Future[Rows]) -> None:
+        """Wait until a session's statement waits for somebody."""
+
+        def is_waiting() -> bool:
+            assert not running.done(), f"did not wait: {running.exception() or running.result()}"
+            return bool(self._observer.value("SELECT pg_blocking_pids(%s) <> '{}'", [waiting.pid]))
+
+        self.sees(is_waiting)
+
     def close(self) -> None:
         """Close every session."""
         for session in self._sessions:

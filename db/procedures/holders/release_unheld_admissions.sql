@@ -5,6 +5,10 @@ LANGUAGE sql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+    -- a buyer who finds too few waits for what is about to come free
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(s.release_lock) FROM (
+        SELECT DISTINCT oeventdb_internal.release_lock(t.id) AS release_lock FROM public.tickets AS t ORDER BY 1
+    ) AS s;
     INSERT INTO oeventdb_internal.free_admissions (ticket_id, place, admission_no)
     SELECT a.ticket_id, oeventdb_internal.admission_place(a.admission_no), a.admission_no
     FROM oeventdb_internal.admissions AS a

@@ -14,10 +14,6 @@ DECLARE
     v_deadline timestamptz;
 BEGIN
     IF resize_ticket.new_quantity > resize_ticket.old_quantity THEN
-        IF resize_ticket.old_quantity > 0 THEN
-            -- a buyer who finds the ticket sold out waits for the admissions that are being added
-            PERFORM pg_catalog.pg_advisory_xact_lock_shared(oeventdb_internal.release_lock(resize_ticket.ticket_id));
-        END IF;
         PERFORM oeventdb_internal.add_admissions(
             resize_ticket.ticket_id, resize_ticket.event_id, resize_ticket.old_quantity + 1, resize_ticket.new_quantity,
             1000

@@ -35,6 +35,10 @@ BEGIN
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
         UPDATE oeventdb_internal.admission_ranges AS r SET ticket_id = NEW.id WHERE r.ticket_id = OLD.id;
     END IF;
+    IF TG_OP = 'UPDATE' AND COALESCE(NEW.quantity, 2147483647) > COALESCE(OLD.quantity, 2147483647) THEN
+        -- a buyer who finds the ticket sold out waits for the admissions that are being added
+        PERFORM pg_catalog.pg_advisory_xact_lock_shared(oeventdb_internal.release_lock(NEW.id));
+    END IF;
     IF NEW.event_id IS NOT NULL THEN
         PERFORM oeventdb_internal.resize_ticket(
             NEW.id, NEW.event_id,

@@ -9,6 +9,7 @@ import pytest
 
 from tests import samples
 from tests.procedures import invariants
+from tests.procedures.sessions import Stage, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.sessions import Session
@@ -50,6 +51,25 @@ def test_an_older_snapshot_is_refused(setup: Session, level: str) -> None:
     ):
         setup.run("TRUNCATE ticket_holders")
     setup.rollback()
+
+
+@pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+def test_a_buyer_waits_for_what_a_truncation_frees(stage: Stage, setup: Session, ending: str) -> None:
+    event = samples.event(setup.connection)
+    ticket = samples.ticket(setup.connection, event, quantity=2)
+    setup.run(SELL, [ticket, 2])
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run("TRUNCATE ticket_holders")
+    running = second.start(
+        "SELECT FROM oeventdb.place_order(%s,"
+        " jsonb_build_array(jsonb_build_object('ticket_id', %s::bigint, 'quantity', 2)), 'ada@example.org')",
+        [event, ticket],
+    )
+    stage.blocked(second, running, by=first)
+    first.run(ending)
+    assert outcome(running) == ("done" if ending == "COMMIT" else "OE101")
+    assert invariants.broken(setup.connection) == []
 
 
 def rows_read(connection: psycopg.Connection) -> int:

@@ -18,6 +18,7 @@ RAW = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, '
 FUNCTION = "SELECT admission_no FROM oeventdb.add_ticket_holder(%s, 'Ada', 'Lovelace')"
 NUMBERED = "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname) VALUES (%s, %s, 'Ada', 'Lovelace')"
 MANY = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) SELECT %s, 'A', 'B' FROM generate_series(1, %s)"
+REMOVE = "DELETE FROM ticket_holders WHERE ticket_id = %s AND admission_no = %s"
 BUYERS = {
     "raw": "INSERT INTO ticket_holders (ticket_id, event_id, firstname, lastname) VALUES (%(ticket)s, %(event)s, '', '')",
     "function": "SELECT FROM oeventdb.add_ticket_holder(%(ticket)s, 'Ada', 'Lovelace')",
@@ -257,6 +258,55 @@ def test_patience_ends_with_lock_timeout_and_the_buyer_is_refused(
     assert outcome(second.start(RAW, [ticket])) == SOLD_OUT
     first.commit()
     assert outcome(second.start(RAW, [ticket])) == "done"
+
+
+def test_a_buyer_who_waits_gets_whichever_admission_comes_free_first(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=20)
+    slow, quick, buyer = (stage.session() for _ in range(3))
+    slow.begin()
+    slow.run(MANY, [ticket, 19])
+    quick.begin()
+    ((number,),) = quick.run(RAW, [ticket])
+    running = buyer.start(RAW, [ticket])
+    stage.waits(buyer, running)
+    quick.rollback()
+    assert outcome(running) == "done"
+    assert running.result() == [(number,)]
+    slow.rollback()
+
+
+def test_a_buyer_who_waits_gets_what_is_given_back_first(stage: Stage, setup: Session, event: int) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=2)
+    setup.run(MANY, [ticket, 2])
+    slow, quick, buyer = (stage.session() for _ in range(3))
+    slow.begin()
+    slow.run(REMOVE, [ticket, 1])
+    quick.begin()
+    quick.run(REMOVE, [ticket, 2])
+    running = buyer.start(RAW, [ticket])
+    stage.waits(buyer, running)
+    quick.commit()
+    assert outcome(running) == "done"
+    assert running.result() == [(2,)]
+    slow.rollback()
+
+
+def test_who_gives_an_admission_back_does_not_wait_until_a_buyer_has_waited_enough(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=2)
+    setup.run(MANY, [ticket, 2])
+    slow, quick, buyer = (stage.session() for _ in range(3))
+    slow.begin()
+    slow.run(REMOVE, [ticket, 1])
+    running = buyer.start(RAW, [ticket])
+    stage.blocked(buyer, running, by=slow)
+    quick.run(REMOVE, [ticket, 2])
+    assert outcome(running) == "done"
+    assert running.result() == [(2,)]
+    slow.rollback()
 
 
 @pytest.mark.parametrize("changing_their_minds", [0, 0.5])

@@ -55,6 +55,13 @@ def ends(
     return ended
 
 
+def test_a_buyer_waits_for_a_first_quantity(stage: Stage, setup: Session, event: int) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=0)
+    first, second = two(stage, READ_COMMITTED)
+    first.run(LOWER, [1, ticket])
+    assert ends(stage, first, "COMMIT", second, BUY, [ticket]) == "done"
+
+
 @levels
 @endings
 def test_a_buyer_waits_for_a_quantity_that_is_being_lowered(
@@ -292,3 +299,19 @@ def test_a_ticket_keeps_its_id_and_event_where_not_all_of_its_holders_may_be_see
     moving = office.start(f"UPDATE tickets SET {column} = %s WHERE id = %s", [other, ticket])
     assert outcome(moving) == "0A000"
     office.rollback()
+
+
+def test_lowering_below_what_is_held_is_refused_at_once_while_some_numbers_are_unopened(
+    stage: Stage, setup: Session, event: int
+) -> None:
+    ticket = samples.ticket(setup.connection, event, quantity=3000)
+    setup.run(MANY, [ticket, 1000])
+    setup.run(
+        "INSERT INTO ticket_holders (ticket_id, admission_no, firstname, lastname)"
+        " SELECT %s, n, 'A', 'B' FROM generate_series(2001, 2010) AS n",
+        [ticket],
+    )
+    # nobody is waited for, so neither the one nor the other is reached
+    office = stage.session(lock_timeout="1min", statement_timeout="5s")
+    assert outcome(office.start(LOWER, [1005, ticket])) == "OE104"
+    office.run(LOWER, [1010, ticket])

@@ -175,3 +175,22 @@ def test_a_key_whose_order_is_deleted_meanwhile_is_new(stage: Stage, setup: Sess
     ((identifier,),) = waiting.result()
     assert setup.run(PLACE, request) == [(identifier,)]
     assert shop.held(ticket) == 1
+
+
+def test_a_key_whose_order_is_deleted_while_it_is_looked_up_is_new(stage: Stage, setup: Session) -> None:
+    shop = Shop(setup.connection)
+    ticket = shop.ticket()
+    request = _request(shop, ticket, f"deleted while looked up {shop.event}")
+    ((identifier,),) = setup.run(PLACE, request)
+    office, buyer = stage.session(), stage.session()
+    office.begin()
+    # the key is found, and its order waited for
+    office.run("LOCK TABLE orders")
+    waiting = buyer.start(PLACE, request)
+    stage.blocked(buyer, waiting, by=office)
+    office.run("DELETE FROM orders WHERE event_id = %s", [shop.event])
+    office.commit()
+    ((other,),) = waiting.result()
+    assert other != identifier
+    assert setup.run(PLACE, request) == [(other,)]
+    assert shop.held(ticket) == 1
