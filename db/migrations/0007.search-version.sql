@@ -349,6 +349,8 @@ BEGIN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
             WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
+                -- queued before the clock was set back, or by a server whose clock was ahead
+                OR o.queued_at > pg_catalog.clock_timestamp()
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
@@ -651,7 +653,8 @@ BEGIN
     RETURN QUERY
     SELECT
         pg_catalog.count(*),
-        COALESCE(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
+        -- 0 also where all were queued before the clock was set back
+        GREATEST(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
         (SELECT pg_catalog.count(*) FROM oeventdb_internal.search_dead_letters)
     FROM oeventdb_internal.search_outbox AS o;
 END
