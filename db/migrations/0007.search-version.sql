@@ -349,6 +349,8 @@ BEGIN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
             WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
+                -- queued before the clock was set back, or by a server whose clock was ahead
+                OR o.queued_at > pg_catalog.clock_timestamp()
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
@@ -409,12 +411,34 @@ SET enable_seqscan = off
 AS $function$
 DECLARE
     v_ids bigint[];
+    v_added bigint[];
     v_free bigint[];
     v_removed bigint;
 BEGIN
+    -- What was queued by hand may have no version yet, and gets one. That comes before the locks, and is of these alone: whoever has locked
+    -- the table, or is inserting an event again, would be waited for, and may be about to wait for one of the locks.
+    v_added := ARRAY(
+        SELECT a.event_id FROM pg_catalog.unnest(search_acknowledge.event_ids) AS a (event_id)
+        WHERE NOT EXISTS (SELECT FROM oeventdb_internal.search_versions AS v WHERE v.event_id = a.event_id)
+    );
+    IF pg_catalog.cardinality(v_added) > 0 THEN
+        -- who is changing the event is not waited for: see search_mend
+        v_free := ARRAY(
+            SELECT e.id::bigint FROM public.events AS e WHERE e.id = ANY (v_added) ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED
+        );
+        WITH added AS (
+            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
+            SELECT a.event_id, 1 FROM pg_catalog.unnest(v_added) AS a (event_id)
+            WHERE a.event_id = ANY (v_free) OR NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+            ORDER BY a.event_id
+            ON CONFLICT (event_id) DO NOTHING
+            RETURNING v.event_id
+        )
+        SELECT ARRAY(SELECT a.event_id FROM added AS a) INTO v_added;
+    END IF;
     -- whoever is changing an event holds the row of its version: then its place in the outbox is needed for that change,
     -- and stays. Whoever changes it later waits here for the end of this transaction and then queues it anew.
-    v_ids := ARRAY(
+    v_ids := v_added || ARRAY(
         SELECT v.event_id
         FROM ROWS FROM (pg_catalog.unnest(search_acknowledge.event_ids), pg_catalog.unnest(search_acknowledge.versions))
             AS a (event_id, version)
@@ -422,24 +446,6 @@ BEGIN
         WHERE v.search_version <= a.version
         FOR UPDATE OF v SKIP LOCKED
     );
-    IF pg_catalog.cardinality(v_ids) < pg_catalog.cardinality(search_acknowledge.event_ids) THEN
-        -- what was queued by hand may have no version yet, and gets one. Who is changing the event is not waited for: see search_mend
-        v_free := ARRAY(
-            SELECT e.id::bigint FROM public.events AS e
-            WHERE e.id = ANY (search_acknowledge.event_ids)
-                AND NOT EXISTS (SELECT FROM oeventdb_internal.search_versions AS v WHERE v.event_id = e.id)
-            ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED
-        );
-        WITH added AS (
-            INSERT INTO oeventdb_internal.search_versions AS v (event_id, search_version)
-            SELECT a.event_id, 1 FROM pg_catalog.unnest(search_acknowledge.event_ids) AS a (event_id)
-            WHERE a.event_id = ANY (v_free) OR NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
-            ORDER BY a.event_id
-            ON CONFLICT (event_id) DO NOTHING
-            RETURNING v.event_id
-        )
-        SELECT v_ids || ARRAY(SELECT a.event_id FROM added AS a) INTO v_ids;
-    END IF;
     DELETE FROM oeventdb_internal.search_outbox AS o WHERE o.event_id = ANY (v_ids);
     GET DIAGNOSTICS v_removed = ROW_COUNT;
     DELETE FROM oeventdb_internal.search_dead_letters AS d WHERE d.event_id = ANY (v_ids);
@@ -601,9 +607,15 @@ BEGIN
         SELECT e.id::bigint FROM public.events AS e
         WHERE e.id = ANY (search_mend.event_ids) ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
     );
+    -- and who is inserting an event again has no row of it to be seen, but that of its version
     v_free := v_free || ARRAY(
+        SELECT v.event_id FROM oeventdb_internal.search_versions AS v
+        WHERE v.event_id = ANY (search_mend.event_ids) AND NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = v.event_id)
+        ORDER BY v.event_id FOR UPDATE SKIP LOCKED
+    ) || ARRAY(
         SELECT a.event_id FROM pg_catalog.unnest(search_mend.event_ids) AS a (event_id)
         WHERE NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+            AND NOT EXISTS (SELECT FROM oeventdb_internal.search_versions AS v WHERE v.event_id = a.event_id)
     );
     -- a version near the largest, which somebody made up, is not gone beyond: it would leave none for the event's next changes
     -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:
@@ -651,7 +663,8 @@ BEGIN
     RETURN QUERY
     SELECT
         pg_catalog.count(*),
-        COALESCE(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
+        -- 0 also where all were queued before the clock was set back
+        GREATEST(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
         (SELECT pg_catalog.count(*) FROM oeventdb_internal.search_dead_letters)
     FROM oeventdb_internal.search_outbox AS o;
 END

@@ -12,7 +12,7 @@ from oeventdb.flask import documents, queries
 from oeventdb.flask.documents import dashed
 from oeventdb.flask.negotiation import MEDIA_TYPE, is_acceptable, json_response, with_entity_tag
 from oeventdb.flask.problems import Problem
-from oeventdb.search.query import MOST_WORDS, Found, Hit
+from oeventdb.search.query import MOST_WORDS, Found, Hit, TooManyWords
 
 PATH = "/search/events"
 LONGEST = 1000
@@ -53,6 +53,8 @@ def view(find: Find) -> Callable[[], Response]:
             raise Problem(400, f"only {DEEPEST} events are ranked", parameter="page[number]")
         try:
             found = find(_words(request), limit=query.size, offset=(query.number - 1) * query.size)
+        except TooManyWords as exc:
+            raise Problem(400, str(exc), parameter="q") from exc
         except SearchUnavailable as exc:
             raise Problem(503, "the search cannot be reached; try again") from exc
         shown = ATTRIBUTES if query.fields is None else query.fields

@@ -201,8 +201,9 @@ class Cluster:
         """Return the error for an answer of status 400 or above."""
         blocked = _is_block(answer.body)
         if answer.status in (401, 403) and not blocked:
+            why = f": {reason_of(answer.body)}" if _type_of(answer.body) == "security_exception" else ""
             return SearchUnavailable(
-                f"{self.where} refuses these credentials (HTTP {answer.status})",
+                f"{self.where} refuses these credentials (HTTP {answer.status}){why}",
                 hint="give user and password in the URL, or an API key in OEVENTDB_ELASTICSEARCH_API_KEY",
             )
         kind = SearchUnreachable if answer.status in RETRIED else SearchUnavailable
@@ -233,10 +234,15 @@ def _error_of(body: Any) -> Any:
     return body.get("error", body) if isinstance(body, dict) else body
 
 
+def _type_of(body: Any) -> object:
+    """Return the type of the error in an answer, or in an item of one; None for others than Elasticsearch."""
+    error = _error_of(body)
+    return error.get("type") if isinstance(error, dict) else None
+
+
 def _is_block(body: Any) -> bool:
     """Return whether it is the index that takes no writes or questions, from anybody."""
-    error = _error_of(body)
-    return isinstance(error, dict) and error.get("type") == "cluster_block_exception"
+    return _type_of(body) == "cluster_block_exception"
 
 
 def reason_of(body: Any) -> str:
@@ -245,6 +251,9 @@ def reason_of(body: Any) -> str:
     if not isinstance(error, dict):
         return _storable(str(error))[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
+    if error.get("type") == "index_closed_exception":
+        # all it says is "closed"
+        reason += f" is the index {error.get('index')}"
     for cause in (error.get("caused_by"), *error.get("root_cause", ())):
         if isinstance(cause, dict) and cause.get("reason") and cause["reason"] not in reason:
             reason += f": {cause['reason']}"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oeventdb.errors import SearchUnavailable
-from oeventdb.search.cluster import Cluster, require_whole
+from oeventdb.search.cluster import Answer, Cluster, require_whole
 from oeventdb.search.indices import public_alias, require_alias
 from oeventdb.search.listing import document_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 # A word in the name tells more about an event than one somewhere in its description.
@@ -27,6 +27,16 @@ MOST_WORDS = 50
 """Each word is a few clauses of a query, and Elasticsearch takes a few thousand of these."""
 
 _PATIENCE = 5.0
+
+
+class TooManyWords(SearchUnavailable):
+    """The query has more words than Elasticsearch takes at a time: leave some out.
+
+    Its words are those of the index: of a text without spaces, such as a Chinese one, each letter may be one.
+    """
+
+    exit_code = 2
+    kind = "usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def search(
     what starts earlier, `near` (latitude, longitude) what is farther away than `within`, a number
     with m, km or mi. Private events are left out unless asked for. `alias` may name several, with
     commas between. Raises SearchUnavailable also
-    when nothing was indexed yet.
+    when nothing was indexed yet, and TooManyWords, which is one.
     """
     aliases = [require_alias(name) for name in alias.split(",")]
     target = ",".join(aliases if include_private else map(public_alias, aliases))
@@ -82,12 +92,10 @@ def search(
                 "sort": ["_score", {"starts_at": "desc"}, {"id": "asc"}],
             },
             patience=_PATIENCE,
-            accept=(404,),
+            accept=(400, 404),
         )
-    if "error" in body:
-        raise SearchUnavailable(
-            f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
-        )
+        if "error" in body:
+            raise _refusal(cluster, target, body)
     require_whole(body)
     # what somebody has put there under an id that no event can have is for verify to find
     hits = tuple(
@@ -96,6 +104,26 @@ def search(
         if isinstance(found := document_id(hit["_id"]), int)
     )
     return Found(body["hits"]["total"]["value"], hits)
+
+
+def _refusal(cluster: Cluster, target: str, body: dict[str, Any]) -> SearchUnavailable:
+    """Return the error for an answer of status 400 or 404."""
+    if body["status"] == 404:
+        return SearchUnavailable(
+            f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
+        )
+    if not {"too_many_clauses", "too_many_nested_clauses"}.isdisjoint(_types(body["error"])):
+        return TooManyWords("the query has more words than Elasticsearch takes at a time")
+    return cluster.refused(Answer(400, body))
+
+
+def _types(error: Any) -> Iterator[str]:
+    """Yield the types of an error and of its causes."""
+    for name, part in error.items() if isinstance(error, dict) else enumerate(error):
+        if isinstance(part, dict | list):
+            yield from _types(part)
+        elif name == "type":
+            yield part
 
 
 def _all_words(query: str) -> list[dict[str, Any]]:

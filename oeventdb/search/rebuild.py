@@ -263,7 +263,7 @@ def _settle(dsn: str, position: str, alias: str) -> None:
                 (position, alias),
             )
     except (psycopg.Error, DatabaseUnreachable) as exc:
-        _LOG.warning("the outbox keeps what is indexed already: %s", exc)
+        _LOG.warning("the outbox keeps what is indexed already: %s", " ".join(str(exc).split()))
 
 
 @contextmanager

@@ -153,7 +153,8 @@ class Worker:
             .execute("SELECT pending, seconds FROM oeventdb_internal.search_lag()")
             .fetchone()
         )
-        return row is not None and row[0] > 0 and row[1] > time.monotonic() - since
+        # without an age: they were queued before the clock of the server was set back
+        return row is not None and row[0] > 0 and not 0 < row[1] <= time.monotonic() - since
 
 
 def sync(

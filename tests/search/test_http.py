@@ -11,6 +11,7 @@ import pytest
 
 import oeventdb.flask
 from oeventdb import search
+from oeventdb.search.query import TooManyWords
 from tests import samples
 from tests.flask.http import served
 
@@ -78,6 +79,19 @@ def test_searches_that_are_refused(api: Api, query: str, parameter: str) -> None
     response = api.get(f"/v1/search/events{query}")
     assert response.status_code == 400
     assert response.errors[0]["source"] == {"parameter": parameter}
+
+
+def test_more_words_than_elasticsearch_takes_are_no_fault_of_the_server(
+    api: Api, elastic: Elastic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Chinese each letter is a word of the index, whatever stands between spaces."""
+    text = "\u6f22" * 100_000
+    with pytest.raises(TooManyWords):
+        search.search(elastic.url, text, alias=elastic.alias)
+    monkeypatch.setattr("oeventdb.flask.search._words", lambda _: text)
+    response = api.get("/v1/search/events?q=x")
+    assert response.status_code == 400
+    assert response.errors[0]["source"] == {"parameter": "q"}
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,24 @@ def test_writers_wait_only_shortly_for_a_worker_that_stands_still_before_its_com
             proxy.flowing.set()
             worker.join(60)
         assert elastic.documents() == documents(db)
+
+
+def test_a_rebuild_that_cannot_clear_the_outbox_is_done_and_says_so_in_a_line(
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("oeventdb.connection._LONGEST_WAIT", "300ms")
+    samples.event(db)
+    with psycopg.connect(migrated) as other:
+        other.execute("SELECT FROM oeventdb_internal.search_outbox FOR UPDATE")
+        done = search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert elastic.behind() == [done.index]
+    assert lag(db) == (1, 0)
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith(
+        "the outbox keeps what is indexed already: canceling statement due to lock timeout"
+    )
+    assert "\n" not in told

@@ -357,6 +357,15 @@ def test_refused_credentials_are_told_and_never_shown(migrated: str, proxy: Prox
     assert "sesam" not in str(caught.value)
 
 
+def test_what_the_credentials_do_not_allow_is_told(migrated: str, proxy: Proxy) -> None:
+    reason = b"action [indices:admin/get] is unauthorized for user [someone]"
+    body = b'{"error":{"type":"security_exception","reason":"%s"},"status":403}' % reason
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    proxy.verdict = lambda _: head % len(body) + body
+    with pytest.raises(SearchUnavailable, match=r"\(HTTP 403\): action .* unauthorized for user \[someone\]"):
+        search.reindex(migrated, proxy.url)
+
+
 def test_a_live_index_that_takes_no_writes_is_told_from_refused_credentials(
     migrated: str, elastic: Elastic, live: str
 ) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,23 @@ def test_many_changes_of_an_event_are_sent_once(
     assert lag(db) == (1, 0)
     assert once(migrated, elastic).documents == 1
     assert elastic.documents()[event][0] == 11
+
+
+@pytest.mark.usefixtures("live")
+def test_what_was_queued_before_the_clock_was_set_back_is_waiting_too(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    samples.event(db)
+    db.execute("UPDATE oeventdb_internal.search_outbox SET queued_at = now() + interval '1 hour'")
+    assert db.execute("SELECT seconds FROM oeventdb_internal.search_lag()").fetchone() == (0,)
+    waits = f"SELECT 1 {OTHERS} AND query LIKE '%search_lag()'"
+    with psycopg.connect(migrated) as other, ThreadPoolExecutor(1) as pool:
+        assert len(other.execute("SELECT * FROM oeventdb_internal.search_take(10)").fetchall()) == 1
+        done = pool.submit(once, migrated, elastic)
+        until(lambda: done.done() or db.execute(waits).fetchall())
+        other.rollback()
+        assert done.result().documents == 1
+    assert lag(db) == (0, 0)
 
 
 @pytest.mark.usefixtures("live")

@@ -214,7 +214,9 @@ def test_what_the_index_does_not_tell_is_no_difference(
         return True
 
     proxy.verdict = away_for_some_looks
-    with pytest.raises(SearchUnavailable, match="a part of the index did not answer: closed"):
+    with pytest.raises(
+        SearchUnavailable, match=f"a part of the index did not answer: closed is the index {index}"
+    ):
         search.verify(migrated, proxy.url, alias=elastic.alias)
 
 

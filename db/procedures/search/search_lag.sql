@@ -10,7 +10,8 @@ BEGIN
     RETURN QUERY
     SELECT
         pg_catalog.count(*),
-        COALESCE(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
+        -- 0 also where all were queued before the clock was set back
+        GREATEST(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp() - pg_catalog.min(o.queued_at)), 0),
         (SELECT pg_catalog.count(*) FROM oeventdb_internal.search_dead_letters)
     FROM oeventdb_internal.search_outbox AS o;
 END

@@ -13,9 +13,15 @@ BEGIN
         SELECT e.id::bigint FROM public.events AS e
         WHERE e.id = ANY (search_mend.event_ids) ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
     );
+    -- and who is inserting an event again has no row of it to be seen, but that of its version
     v_free := v_free || ARRAY(
+        SELECT v.event_id FROM oeventdb_internal.search_versions AS v
+        WHERE v.event_id = ANY (search_mend.event_ids) AND NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = v.event_id)
+        ORDER BY v.event_id FOR UPDATE SKIP LOCKED
+    ) || ARRAY(
         SELECT a.event_id FROM pg_catalog.unnest(search_mend.event_ids) AS a (event_id)
         WHERE NOT EXISTS (SELECT FROM public.events AS e WHERE e.id = a.event_id)
+            AND NOT EXISTS (SELECT FROM oeventdb_internal.search_versions AS v WHERE v.event_id = a.event_id)
     );
     -- a version near the largest, which somebody made up, is not gone beyond: it would leave none for the event's next changes
     -- the index also remembers for a while the versions of documents that it no longer has, and does not tell them:

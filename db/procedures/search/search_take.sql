@@ -24,6 +24,8 @@ BEGIN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
             WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
+                -- queued before the clock was set back, or by a server whose clock was ahead
+                OR o.queued_at > pg_catalog.clock_timestamp()
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
