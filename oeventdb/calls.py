@@ -25,6 +25,8 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
 CALL_ERRORS: Final = (psycopg.Error, UnicodeEncodeError)
 """What a call can raise: psycopg's errors, and text that is no Unicode."""
 
+_BYTES: Final = (bytes, bytearray, memoryview)
+
 _LIMITS: Final = {"integer": 2**31, "bigint": 2**63}
 
 
@@ -51,7 +53,7 @@ class Function(Generic[R]):
     columns which a newer database adds do no harm.
     """
 
-    __slots__ = ("_call", "_limits", "_statements", "casts", "row_factory")
+    __slots__ = ("_call", "_limits", "_statements", "_texts", "casts", "row_factory")
 
     def __init__(self, name: str, returns: type[R], /, **casts: str) -> None:
         if dataclasses.is_dataclass(returns):
@@ -64,15 +66,20 @@ class Function(Generic[R]):
         self.casts = casts
         types = ((name, cast.removesuffix("[]")) for name, cast in casts.items())
         self._limits = {name: _LIMITS[type_] for name, type_ in types if type_ in _LIMITS}
+        self._texts = tuple(name for name, cast in casts.items() if cast == "text")
         self._statements: dict[tuple[str, ...], bytes] = {}
         self.row_factory: Callable[[Any], Callable[[Sequence[Any]], R]] = lambda _: make
 
     def statement(self, arguments: Mapping[str, Any]) -> bytes:
-        """The statement that gives these arguments; raises InvalidArgument for a number that is none of its type."""
+        """The statement that gives these arguments; raises InvalidArgument for a number or text that is none of its type."""
         for name, limit in self._limits.items():
             value = arguments.get(name)
             for item in cast("list[object]", value) if isinstance(value, list) else [value]:
                 _require_whole(name, item, limit)
+        for name in self._texts:
+            if isinstance(arguments.get(name), _BYTES):
+                # a cast would make a text of their hexadecimal digits
+                raise _invalid(name, f"{arguments[name]!r} is no str")
         names = tuple(arguments)
         statement = self._statements.get(names)
         if statement is None:
@@ -103,7 +110,7 @@ def jsonb(name: str, value: Any) -> Any:
 def array(value: Any) -> Any:
     """An array parameter of any sequence; what is one value, as a text is, stays what it is."""
     # "12" is no 1 and 2: PostgreSQL refuses it
-    is_one = isinstance(value, (str, bytes, bytearray, memoryview)) or not isinstance(value, Iterable)
+    is_one = isinstance(value, (str, *_BYTES)) or not isinstance(value, Iterable)
     return cast("object", value) if is_one else list(cast("Iterable[object]", value))
 
 
@@ -158,7 +165,7 @@ def _is_sent(value: Any) -> bool:
 
 def _require_whole(name: str, value: Any, limit: int) -> None:
     """Refuse what is no number of a whole number's type; a cast would make another row's id of a fraction or bytes."""
-    if isinstance(value, (float, Decimal, bytes, bytearray, memoryview)):
+    if isinstance(value, (float, Decimal, *_BYTES)):
         raise _invalid(name, f"{value!r} is no int")
     if isinstance(value, int) and not -limit <= value < limit:
         raise _invalid(name, f"{value} is out of range")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -29,6 +30,8 @@ SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PR
 """Settings by which the server notices a client that is gone, as soon as the client would notice the server."""
 
 _EMBEDDED = "embedded:"
+_HOSTS = re.compile(r"(?:/[^,]*|@?[^@,]*)(?:,(?:/[^,]*|@?[^@,]*))*")  # directories, abstract sockets, names
+_PORTS = re.compile(r"[\s\d,+-]*", re.ASCII)
 _LONGEST_WAIT = "2min"
 
 _PINNED = {"search_path": "pg_catalog, pg_temp"}
@@ -52,12 +55,20 @@ def conninfo(dsn: str) -> str:
 
         return embedded(dsn.removeprefix(_EMBEDDED))
     try:
-        conninfo_to_dict(dsn)
+        given = conninfo_to_dict(dsn)
     except (psycopg.ProgrammingError, UnicodeEncodeError):
         raise DatabaseUnreachable(
             "the DSN cannot be read",
             hint="give a libpq URL, 'key=value ...' pairs, or embedded:DIR",
         ) from None
+    if not (
+        _HOSTS.fullmatch(str(given.get("host") or "")) and _PORTS.fullmatch(str(given.get("port") or ""))
+    ):
+        # libpq would show them, and after user:p@ss or user:p/ss in a URL they are pieces of the password
+        raise DatabaseUnreachable(
+            "the host or port in the DSN is none",
+            hint="in a URL, write @ as %40 and / as %2F where they are of the password",
+        )
     return dsn
 
 
@@ -82,7 +93,8 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     kwargs.setdefault("prepare_threshold", None)
     try:
         connection = psycopg.connect(target, **kwargs)
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        # the latter is psycopg's own, for a value that it reads before libpq does
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
     connection.add_notice_handler(_log_warning)

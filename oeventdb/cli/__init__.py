@@ -72,10 +72,10 @@ class CommandLine(click.Group):
                 result = super().main(arguments, prog_name, complete_var, False, **extra)  # noqa: FBT003
         except click.Abort as aborted:
             terminated = isinstance(aborted.__cause__ or aborted.__context__, Terminated)
-            click.echo("terminated" if terminated else "interrupted", err=True)
+            output.note("terminated" if terminated else "interrupted")
             return int(Exit.TERMINATED if terminated else Exit.INTERRUPTED)
         except click.exceptions.NoArgsIsHelpError as help_wanted:
-            click.echo(help_wanted.format_message(), err=True)
+            output.note(help_wanted.format_message())
             return int(Exit.USAGE)
         except Exception as exception:  # noqa: BLE001
             return failures.report(exception, arguments)

@@ -11,7 +11,7 @@ import psycopg
 
 from oeventdb import errors
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.output import printable
+from oeventdb.cli.output import note, printable
 from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _given_locations(arguments: list[str]) -> Iterator[str]:
 def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
     line, status = describe(exception)
-    click.echo(scrub(_one_line(line), *_given_locations(arguments)), err=True)
+    note(scrub(_one_line(line), *_given_locations(arguments)))
     if os.environ.get("OEVENTDB_DEBUG"):
         sys.excepthook(type(exception), exception, exception.__traceback__)
     return int(status)

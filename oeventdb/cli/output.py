@@ -99,5 +99,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 
 
 def note(message: str) -> None:
-    """Say something to the person at the terminal, on stderr."""
-    click.echo(message, err=True)
+    """Say something to the person at the terminal, on stderr; where it cannot be written, nothing fails for that."""
+    try:
+        click.echo(message, err=True)
+    except OSError:
+        # a full disk, or a pipe that nobody reads: the rest would fail at the end of the process, and change its status
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -119,6 +119,7 @@ class UpgradeLock:
         self._turn = threading.RLock()
         self._connection = connect(dsn, autocommit=True, application_name=HOLDER_NAME)
         self.server_version = self._connection.info.server_version
+        self.options = self._connection.info.options
 
     def __enter__(self) -> Self:
         try:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set_locally
 from oeventdb.errors import DatabaseUnreachable, OperationError
@@ -128,13 +127,13 @@ class Worker:
         for a session would leave them to strangers in a pooler's connections. A pooler refuses
         them at the start; there such statements have what the role has.
         """
-        given = str(conninfo_to_dict(target).get("options") or os.environ.get("PGOPTIONS", ""))
         settings = known(_SETTINGS, self.lock.server_version)
         ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
         try:
             return connect(
                 target,
-                options=f"{given} {ours}".strip(),
+                # after those of the DSN, of its service, or of PGOPTIONS, in whose place they stand
+                options=f"{self.lock.options} {ours}".strip(),
                 autocommit=True,
                 application_name=self.name,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -301,6 +302,39 @@ def test_a_closed_stream_stops_no_command(closed: str, *, said: bool) -> None:
     assert done.returncode == 4
     assert done.stdout == ""
     assert done.stderr.startswith("postgresql: ") is said
+
+
+@pytest.mark.parametrize("unwritable", ["a full disk", "a pipe that nobody reads"])
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("status", "--dsn", "host=/nowhere"), 4),
+        (("status",), 2),
+        (("quarantine",), 2),
+        (("expire-orders", "--json", "--dsn"), 0),
+        (("expire-orders", "--dsn"), 0),
+    ],
+)
+def test_what_cannot_be_said_changes_no_status(
+    migrated: str, words: tuple[str, ...], status: int, unwritable: str
+) -> None:
+    if unwritable == "a full disk":
+        stderr = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, stderr = os.pipe()
+        os.close(read)
+    arguments = [*words, migrated] if words[-1] == "--dsn" else words
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "oeventdb", *arguments],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+    finally:
+        os.close(stderr)
+    assert done.returncode == status
+    assert done.stdout == (b'{\n  "expired": 0\n}\n' if "--json" in words else b"")
 
 
 def test_the_log_of_a_library_is_not_shown() -> None:

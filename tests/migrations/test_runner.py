@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import oeventdb
 from oeventdb import schema
@@ -323,6 +326,26 @@ def test_settings_of_the_role_do_not_matter(toys: Toys) -> None:
         "search_path": "",
         "statement_timeout": "0",
     }
+
+
+@pytest.mark.parametrize("given", ["in the DSN", "in the environment", "in a service file"])
+def test_options_of_the_connection_are_kept(
+    toys: Toys, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys.add("0001.mine", "CREATE TABLE public.mine AS SELECT current_setting('toys.mine', true) AS mine;\n")
+    options, dsn = "-c toys.mine=yes", toys.dsn
+    if given == "in the DSN":
+        dsn = make_conninfo(dsn, options=options)
+    elif given == "in the environment":
+        monkeypatch.setenv("PGOPTIONS", options)
+    else:
+        services = tmp_path / "services.conf"
+        settings = conninfo_to_dict(dsn) | {"options": options}
+        services.write_text("[toys]\n" + "".join(f"{name}={value}\n" for name, value in settings.items()))
+        monkeypatch.setenv("PGSERVICEFILE", str(services))
+        dsn = "service=toys"
+    schema.migrate(dsn, directory=toys.directory)
+    assert toys.query("SELECT mine FROM public.mine") == [("yes",)]
 
 
 def test_progress_names_the_migration_and_the_batches(toys: Toys) -> None:

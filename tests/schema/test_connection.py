@@ -81,6 +81,32 @@ def test_a_dsn_that_is_none_is_not_repeated(dsn: str) -> None:
     assert failure(dsn) == "the DSN cannot be read"
 
 
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://me:p@{SECRET}@localhost:1/db",
+        f"postgresql://me:p@{SECRET}@@localhost,elsewhere:1/db",
+        f"postgresql://me:p@,{SECRET}@localhost:1/db",
+        f"postgresql://me:{SECRET}/p@/db?host=/nowhere",
+        f"host=localhost@{SECRET}",
+        f"host=localhost port={SECRET}",
+    ],
+)
+def test_pieces_of_a_password_that_a_url_has_not_escaped_are_not_repeated(dsn: str) -> None:
+    assert failure(dsn) == "the host or port in the DSN is none"
+
+
+@pytest.mark.parametrize("host", ["/nowhere/me@home", "@nowhere", "/nowhere,/no@where,@nowhere"])
+def test_a_socket_may_be_at_a_name_of_any_letters(host: str) -> None:
+    assert "failed" in failure(f"host={host} port=' 1 '")
+
+
+def test_a_value_that_psycopg_reads_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "connect_timeout" in failure("host=/nowhere connect_timeout=soon")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "soon")
+    assert "connect_timeout" in failure("host=/nowhere")
+
+
 def test_a_database_that_is_not_there(empty: str) -> None:
     assert '"nowhere" does not exist' in failure(make_conninfo(empty, dbname="nowhere"))
 
