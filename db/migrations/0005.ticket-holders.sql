@@ -1648,7 +1648,7 @@ BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     -- ids may be 0 and below
-    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id) - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
     FROM oeventdb_internal.ticket_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1721,7 +1721,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n WHERE n.place > n.quantity
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1792,7 +1792,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;

@@ -210,7 +210,7 @@ WHERE ticket.id IS NULL
         ));
 
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(c.id) - 1, 0), COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
+    SELECT v_task, LEAST(pg_catalog.min(c.id)::bigint - 1, 0), COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
