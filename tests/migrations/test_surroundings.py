@@ -107,6 +107,45 @@ def test_what_goes_with_a_column_is_journaled_and_made_again_with_it(dirty: str)
     assert shape(dirty) == before
 
 
+def test_how_a_column_and_its_indexes_are_kept_comes_back_too(dirty: str) -> None:
+    run(
+        dirty,
+        "ALTER TABLE feedback ALTER rating SET STORAGE EXTERNAL, ALTER rating SET COMPRESSION pglz, ALTER rating SET (n_distinct = 9)",
+        "ALTER TABLE discount_codes ALTER tickets SET STORAGE MAIN, ALTER tickets SET (n_distinct = -0.5, n_distinct_inherited = 3)",
+        "ALTER TABLE feedback ADD CONSTRAINT once EXCLUDE (id WITH =, rating WITH =) WHERE (rating <> '')",
+        "COMMENT ON CONSTRAINT once ON feedback IS 'no twins'",
+        "CREATE INDEX reviews_lower ON feedback (lower(rating))",
+        "ALTER INDEX reviews_lower ALTER COLUMN 1 SET STATISTICS 77",
+        "CREATE INDEX codes_tickets ON discount_codes (tickets)",
+        "ALTER TABLE discount_codes CLUSTER ON codes_tickets",
+        "CREATE STATISTICS reviews_stats ON event_id, rating FROM feedback",
+        "ALTER STATISTICS reviews_stats SET STATISTICS 5",
+    )
+    kept = """
+        SELECT format('%%s.%%s: %%s %%s %%s', attrelid::regclass, attname, attstorage, attcompression, attoptions) FROM pg_attribute
+        WHERE attrelid IN ('feedback'::regclass, 'discount_codes'::regclass) AND attnum > 0 AND NOT attisdropped
+        UNION ALL SELECT indexrelid::regclass || ' ' || indisclustered FROM pg_index WHERE indrelid = 'discount_codes'::regclass
+        UNION ALL SELECT stxname || ' ' || stxstattarget FROM pg_statistic_ext
+        UNION ALL SELECT conname || ' ' || contype::text FROM pg_constraint WHERE conname = 'once'
+        ORDER BY 1
+    """
+    before = [*shape(dirty), *query(dirty, kept)]
+    schema.migrate(dirty)
+    schema.rollback(dirty, to="0001")
+    assert [*shape(dirty), *query(dirty, kept)] == before
+
+
+def test_not_null_has_its_name_again(dirty: str) -> None:
+    if server_version(dirty) < 180000:
+        pytest.skip("it has a name since PostgreSQL 18")
+    run(dirty, "ALTER TABLE discount_codes ADD CONSTRAINT listed NOT NULL tickets")
+    names = "SELECT conname FROM pg_constraint WHERE contype = 'n' AND connamespace = 'public'::regnamespace ORDER BY 1"
+    before = query(dirty, names)
+    schema.migrate(dirty)
+    schema.rollback(dirty, to="0001")
+    assert query(dirty, names) == before
+
+
 def test_what_cannot_be_made_again_stays_in_the_journal(dirty: str) -> None:
     run(dirty, "ALTER TABLE feedback ADD CONSTRAINT decent CHECK (rating <> '2')")
     schema.migrate(dirty)
