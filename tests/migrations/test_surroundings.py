@@ -22,6 +22,11 @@ NEEDED = {
     "policy reviewers on table public.feedback": [
         "CREATE POLICY reviewers ON feedback USING (rating <> 'bad')"
     ],
+    "column review of table public.prizes": [
+        "CREATE TYPE prize AS (name text, reviews feedback[])",
+        "CREATE TABLE prizes (review prize)",
+        "INSERT INTO prizes SELECT ROW('first', ARRAY[f])::prize FROM feedback AS f",
+    ],
     "trigger reviewed on table public.feedback": [
         "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "CREATE TRIGGER reviewed BEFORE UPDATE OF rating ON feedback FOR EACH ROW EXECUTE FUNCTION watch()",
