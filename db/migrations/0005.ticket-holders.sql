@@ -1825,6 +1825,8 @@ BEGIN
                 WHERE n.holder_id > v_from AND n.holder_id <= v_to
                     AND pg_catalog.hashint8(n.holder_id) & 7 = v_turn
                     AND n.place <= n.quantity AND h.event_id IS DISTINCT FROM n.event_id
+                    -- one that is gone, as old rows may have it, cannot be filled in
+                    AND EXISTS (SELECT FROM public.events AS e WHERE e.id = n.event_id)
                 FOR NO KEY UPDATE OF h
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -1962,7 +1964,8 @@ DECLARE
 BEGIN
     SELECT
         h.ticket_id, h.admission_no, h.event_id AS old_event_id, t.event_id,
-        t.event_id IS NOT NULL AND oeventdb_internal.order_is_live(o.status) AS is_admitted
+        t.event_id IS NOT NULL AND oeventdb_internal.order_is_live(o.status)
+        AND (h.event_id = t.event_id OR EXISTS (SELECT FROM public.events AS e WHERE e.id = t.event_id)) AS is_admitted
     INTO v_holder
     FROM public.ticket_holders AS h
     LEFT JOIN public.tickets AS t ON t.id = h.ticket_id

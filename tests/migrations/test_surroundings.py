@@ -266,44 +266,6 @@ def test_what_the_database_sets_for_its_sessions_changes_nothing(dirty: str) -> 
         assert before == (rows(dirty), digest.rows(connection, ["feedback", "discount_codes"]))
 
 
-def test_rows_that_refer_to_what_is_gone_come_through_and_are_listed(dirty: str) -> None:
-    run(
-        dirty,
-        """
-        SET session_replication_role = replica;
-        INSERT INTO ticket_holders (id, firstname, lastname, ticket_id) VALUES (9, 'A', 'B', 77);
-        INSERT INTO orders (id, identifier, status) VALUES (1, 'o', 'completed');
-        INSERT INTO orders_tickets (order_id, ticket_id, quantity) VALUES (1, 77, 1);
-        UPDATE events SET discount_code_id = 77
-        """,
-    )
-    tables = ["ticket_holders", "orders_tickets", "events"]
-    with psycopg.connect(dirty) as connection:
-        before = digest.rows(connection, tables)
-    schema.migrate(dirty)
-    with schema.connect(dirty) as connection:
-        missing = {
-            r.rule: r.sample for r in schema.audit(connection) if r.rule.endswith("_missing") and r.violations
-        }
-    assert missing == {
-        "event_discount_code_missing": ["1"],
-        "event_identifier_missing": ["1"],
-        "holder_ticket_missing": ["9"],
-        "order_line_ticket_missing": ["1:77"],
-    }
-    for statement in (
-        "INSERT INTO orders_tickets (order_id, ticket_id, quantity) VALUES (1, 78, 1)",
-        "UPDATE events SET discount_code_id = 78",
-    ):
-        with pytest.raises(psycopg.errors.ForeignKeyViolation):
-            run(dirty, statement)
-    with schema.connect(dirty) as connection:
-        assert schema.check(connection) == []
-    schema.rollback(dirty, to="0001")
-    with psycopg.connect(dirty) as connection:
-        assert digest.rows(connection, tables) == before
-
-
 def test_holders_come_back_into_a_table_with_more_columns_than_they_had(dirty: str) -> None:
     everyone = "SELECT to_jsonb(h) - 'seat' FROM ticket_holders AS h ORDER BY id"
     run(
