@@ -143,6 +143,23 @@ BEGIN
             -- constraints and statistics go with their column
             AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
+        UNION
+        -- whole rows that are kept elsewhere would lose the column, too
+        SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum)
+        FROM (
+            WITH RECURSIVE made_of_rows AS (
+                SELECT c.reltype AS oid FROM pg_catalog.pg_class AS c WHERE c.oid = require_no_dependents.relation
+                UNION
+                SELECT COALESCE(c.reltype, d.objid) FROM made_of_rows AS m
+                INNER JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = m.oid
+                LEFT JOIN pg_catalog.pg_class AS c
+                    ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'c'
+                WHERE d.classid = 'pg_catalog.pg_type'::regclass OR c.oid IS NOT NULL
+            )
+            SELECT m.oid FROM made_of_rows AS m
+        ) AS t
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.atttypid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'm')
     ) AS s;
     IF v_dependents IS NOT NULL THEN
         RAISE EXCEPTION '%.% is still needed by %', require_no_dependents.relation, require_no_dependents.column_name, v_dependents
@@ -152,7 +169,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
-'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns or triggers of others need the column.';
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
+triggers or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
 -- <<<
@@ -185,9 +203,28 @@ BEGIN
     WHERE t.type <> 'character varying'
     UNION ALL
     SELECT
+        v_column.attname::text, 'type',
+        pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET %s', column_statements.relation, v_column.attname, o.option)
+    FROM (
+        VALUES
+            ('STORAGE ' || CASE v_column.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' END),
+            ('COMPRESSION ' || CASE v_column.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END)
+    ) AS o (option)
+    WHERE o.option IS NOT NULL
+    UNION ALL
+    SELECT
         v_column.attname::text, 'not null',
         pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', column_statements.relation, v_column.attname)
     WHERE v_column.attnotnull
+    UNION ALL
+    -- since PostgreSQL 18 it is a constraint with a name
+    SELECT
+        v_column.attname::text, 'not null',
+        pg_catalog.format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', column_statements.relation, n.usual_name, c.conname)
+    FROM pg_catalog.pg_constraint AS c
+    INNER JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
+    CROSS JOIN LATERAL pg_catalog.format('%s_%s_not_null', r.relname, v_column.attname) AS n (usual_name)
+    WHERE c.conrelid = v_column.attrelid AND c.contype = 'n' AND c.conkey = ARRAY[v_column.attnum] AND c.conname <> n.usual_name
     UNION ALL
     SELECT d.objid::regclass::text, 'index', s.statement
     FROM (
@@ -195,10 +232,23 @@ BEGIN
         INNER JOIN pg_catalog.pg_index AS i ON i.indexrelid = d.objid
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
             AND d.refobjid = v_column.attrelid AND d.refobjsubid = v_column.attnum
+            -- that of a constraint, which depends on the column by its condition, is made with it
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid AND c.contype = 'x')
     ) AS d
+    INNER JOIN pg_catalog.pg_class AS x ON x.oid = d.objid
     CROSS JOIN LATERAL (
+        SELECT pg_catalog.pg_get_indexdef(d.objid)
+        UNION ALL
+        SELECT pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', d.objid::regclass, t.spcname)
+        FROM pg_catalog.pg_tablespace AS t WHERE t.oid = x.reltablespace
+        UNION ALL
+        SELECT pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', d.objid::regclass, a.attnum, a.attstattarget)
+        FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = d.objid AND a.attstattarget >= 0
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s CLUSTER ON %I', column_statements.relation, x.relname)
+        FROM pg_catalog.pg_index AS i WHERE i.indexrelid = d.objid AND i.indisclustered
+        UNION ALL
         VALUES
-            (pg_catalog.pg_get_indexdef(d.objid)),
             (pg_catalog.format('COMMENT ON INDEX %s IS ', d.objid::regclass)
                 || pg_catalog.quote_literal(pg_catalog.obj_description(d.objid, 'pg_class')))
     ) AS s (statement)
@@ -222,6 +272,10 @@ BEGIN
     CROSS JOIN LATERAL (
         VALUES
             (pg_catalog.pg_get_statisticsobjdef(s.oid)),
+            -- none is -1, and NULL from PostgreSQL 17 on
+            (CASE WHEN s.stxstattarget >= 0 THEN pg_catalog.format(
+                'ALTER STATISTICS %s.%I SET STATISTICS %s', s.stxnamespace::regnamespace, s.stxname, s.stxstattarget
+            ) END),
             (pg_catalog.format('COMMENT ON STATISTICS %s.%I IS ', s.stxnamespace::regnamespace, s.stxname)
                 || pg_catalog.quote_literal(pg_catalog.obj_description(s.oid, 'pg_statistic_ext')))
     ) AS m (statement)
@@ -236,8 +290,15 @@ BEGIN
         pg_catalog.format(
             'ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', column_statements.relation, v_column.attname, v_column.attstattarget
         )
-    -- none is -1, and NULL from PostgreSQL 17 on
     WHERE v_column.attstattarget >= 0
+    UNION ALL
+    SELECT
+        v_column.attname::text, 'statistics',
+        pg_catalog.format(
+            'ALTER TABLE %s ALTER COLUMN %I SET (%s)', column_statements.relation, v_column.attname,
+            pg_catalog.array_to_string(v_column.attoptions, ', ')
+        )
+    WHERE v_column.attoptions IS NOT NULL
     UNION ALL
     SELECT
         v_column.attname::text, 'default',
@@ -264,7 +325,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.column_statements(regclass, text) IS
-'Type, NOT NULL, indexes, constraints, statistics, default, comments and privileges of a column. Raises nothing.';
+'Type, storage, NOT NULL, indexes, constraints, statistics, default, comments and privileges of a column. Raises nothing.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.column_statements(regclass, text) FROM PUBLIC;
 -- <<<
@@ -349,13 +410,18 @@ DECLARE
     v_old record;
 BEGIN
     FOR v_old IN
-        SELECT c.oid, c.conname, r.relname, pg_catalog.format('%s_%s_fkey', r.relname, a.attname) AS usual_name
+        SELECT
+            c.oid, c.conname, r.relname, pg_catalog.format('%s_%s_fkey', r.relname, a.attname) AS usual_name,
+            -- the rollback makes one, as Open Event has it
+            pg_catalog.row_number() OVER (
+                ORDER BY c.condeferrable, c.confupdtype <> 'a', c.confmatchtype <> 's', NOT c.convalidated, c.conname
+            ) AS place
         FROM pg_catalog.pg_constraint AS c
         INNER JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
         INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
         WHERE c.contype = 'f' AND c.conrelid = drop_reference.referencing AND c.confrelid = drop_reference.referenced
             AND c.confdeltype = 'c' AND a.attname = drop_reference.column_name
-        ORDER BY c.conname
+        ORDER BY place
     LOOP
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
@@ -363,7 +429,10 @@ BEGIN
             pg_catalog.format('%s of the old foreign key of %s, dropped with it', s.kind, drop_reference.column_name)
         FROM (
             VALUES
-                ('name', CASE WHEN v_old.conname <> v_old.usual_name THEN pg_catalog.format(
+                ('constraint', CASE WHEN v_old.place > 1 THEN pg_catalog.format(
+                    'ALTER TABLE %s ADD CONSTRAINT %I %s', drop_reference.referencing, v_old.conname, pg_catalog.pg_get_constraintdef(v_old.oid)
+                ) END),
+                ('name', CASE WHEN v_old.place = 1 AND v_old.conname <> v_old.usual_name THEN pg_catalog.format(
                     'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', drop_reference.referencing, v_old.usual_name, v_old.conname
                 ) END),
                 ('comment', pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS ', v_old.conname, drop_reference.referencing)

@@ -13,18 +13,24 @@ DROP TRIGGER feedback_rating ON public.feedback;
 
 ALTER TABLE public.feedback DROP CONSTRAINT feedback_rating_half_stars;
 
-ALTER TABLE public.feedback ALTER COLUMN rating TYPE varchar USING rating::text;
+-- before the table is written anew: afterwards every row would be one of this transaction, whose foreign keys are asked for with each update, and old
+-- rows may refer to what is gone
+ALTER TABLE public.feedback ADD COLUMN rating_text varchar;
 
 WITH restored AS (
-    UPDATE public.feedback AS f SET rating = j.old_row ->> 'rating'
+    UPDATE public.feedback AS f SET rating_text = j.old_row ->> 'rating'
     FROM oeventdb_internal.journal AS j
     WHERE j.migration = '0003.ratings' AND j.table_name = 'feedback' AND j.key = f.id::text
         AND j.reason LIKE 'rating %' AND j.restored_at IS NULL
         AND j.old_row ? 'rating'
-        AND f.rating::numeric = COALESCE(oeventdb_internal.half_stars(j.old_row ->> 'rating'), 0)
+        AND f.rating = COALESCE(oeventdb_internal.half_stars(j.old_row ->> 'rating'), 0)
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+ALTER TABLE public.feedback ALTER COLUMN rating TYPE varchar USING COALESCE(rating_text, rating::text);
+
+ALTER TABLE public.feedback DROP COLUMN rating_text;
 
 SELECT oeventdb_internal.restore_column('0003.ratings');
 

@@ -366,6 +366,7 @@ ALTER TABLE public.feedback VALIDATE CONSTRAINT feedback_rating_half_stars;
 DO $$
 DECLARE
     v_kept text[];
+    v_not_null text;
 BEGIN
     IF oeventdb_internal.rating_is_text() THEN
         LOCK TABLE public.feedback IN ACCESS EXCLUSIVE MODE;
@@ -379,8 +380,20 @@ BEGIN
         );
         DROP TRIGGER feedback_in_step ON public.feedback;
         DROP TRIGGER feedback_in_step_update ON public.feedback;
+        SELECT c.conname INTO v_not_null FROM pg_catalog.pg_constraint AS c
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
+        WHERE c.conrelid = 'public.feedback'::regclass AND c.contype = 'n' AND a.attname = 'rating';
         ALTER TABLE public.feedback DROP COLUMN rating;
         ALTER TABLE public.feedback RENAME COLUMN rating_half_stars TO rating;
+        IF v_not_null IS NOT NULL THEN
+            -- since PostgreSQL 18 NOT NULL is a constraint with a name: it keeps the old one
+            EXECUTE (
+                SELECT pg_catalog.format('ALTER TABLE public.feedback RENAME CONSTRAINT %I TO %I', c.conname, v_not_null)
+                FROM pg_catalog.pg_constraint AS c
+                INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
+                WHERE c.conrelid = 'public.feedback'::regclass AND c.contype = 'n' AND a.attname = 'rating'
+            );
+        END IF;
         ALTER TABLE public.feedback ALTER COLUMN rating DROP DEFAULT;
         FOR v_place IN 1 .. pg_catalog.cardinality(v_kept) LOOP
             EXECUTE v_kept[v_place];

@@ -260,6 +260,8 @@ WITH restored AS (
     WHERE j.migration = '0005.ticket-holders' AND j.reason LIKE 'event %' AND j.restored_at IS NULL
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
+        -- one that is gone cannot be put back
+        AND (j.old_row ->> 'event_id' IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id::text = j.old_row ->> 'event_id'))
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;

@@ -1694,7 +1694,7 @@ BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
     -- ids may be 0 and below
-    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id) - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.ticket_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.ticket_id), 0), 'ticket ids'
     FROM oeventdb_internal.ticket_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1767,7 +1767,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n WHERE n.place > n.quantity
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1844,7 +1844,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(n.holder_id) - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
+    SELECT v_task, LEAST(pg_catalog.min(n.holder_id)::bigint - 1, 0), COALESCE(pg_catalog.max(n.holder_id), 0), 'ids'
     FROM oeventdb_internal.holder_numbers AS n
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
@@ -1886,6 +1886,8 @@ BEGIN
                 WHERE n.holder_id > v_from AND n.holder_id <= v_to
                     AND pg_catalog.hashint8(n.holder_id) & 7 = v_turn
                     AND n.place <= n.quantity AND h.event_id IS DISTINCT FROM n.event_id
+                    -- one that is gone, as old rows may have it, cannot be filled in
+                    AND EXISTS (SELECT FROM public.events AS e WHERE e.id = n.event_id)
                 FOR NO KEY UPDATE OF h FOR KEY SHARE OF t
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
@@ -2028,7 +2030,8 @@ DECLARE
 BEGIN
     SELECT
         h.ticket_id, h.admission_no, h.event_id AS old_event_id, t.event_id,
-        t.event_id IS NOT NULL AND oeventdb_internal.order_is_live(o.status) AS is_admitted
+        t.event_id IS NOT NULL AND oeventdb_internal.order_is_live(o.status)
+        AND (h.event_id = t.event_id OR EXISTS (SELECT FROM public.events AS e WHERE e.id = t.event_id)) AS is_admitted
     INTO v_holder
     FROM public.ticket_holders AS h
     LEFT JOIN public.tickets AS t ON t.id = h.ticket_id
@@ -2038,7 +2041,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    IF v_holder.event_id IS NOT NULL AND v_holder.event_id IS DISTINCT FROM v_holder.old_event_id THEN
+    IF v_holder.event_id IS DISTINCT FROM v_holder.old_event_id
+        AND EXISTS (SELECT FROM public.events AS e WHERE e.id = v_holder.event_id)
+    THEN
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
             '0005.ticket-holders', 'ticket_holders', h.id::text, pg_catalog.to_jsonb(h.*) - 'admission_no',

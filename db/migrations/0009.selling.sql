@@ -2062,7 +2062,7 @@ DECLARE
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(o.id) - 1, 0), COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
+    SELECT v_task, LEAST(pg_catalog.min(o.id)::bigint - 1, 0), COALESCE(pg_catalog.max(o.id), 0), 'order ids' FROM public.orders AS o
     ON CONFLICT (task) DO NOTHING;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;

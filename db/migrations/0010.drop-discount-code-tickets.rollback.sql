@@ -193,24 +193,31 @@ WHERE ticket.id IS NULL
             ) AS w
         ) AS v
     ) AS n
+    -- looked up one by one in the index, by OFFSET 0, as below
     WHERE NOT EXISTS (
         SELECT FROM oeventdb_internal.journal AS j
         WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.key = n.key
+        OFFSET 0
     );
 
     -- a word that was taken out of a text parts the ticket from the code; all of them first, another code may have it now
+    -- (the words of a text as a set: one by one, long texts take time by their square)
     UPDATE public.tickets AS t SET discount_code_id = NULL
-    FROM oeventdb_internal.linked_texts AS l
-    INNER JOIN public.discount_codes AS c ON c.id = l.discount_code_id AND c.used_for = 'ticket' AND c.tickets IS DISTINCT FROM l.tickets
-    CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS p (word)
-    WHERE t.discount_code_id = c.id
-        AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
-        AND t.id::text <> ALL (ARRAY(
-            SELECT pg_catalog.ltrim(pg_catalog.btrim(n.word, E' \t\n\r\f\x0B'), '0') FROM pg_catalog.string_to_table(c.tickets, ',') AS n (word)
-        ));
+    FROM (
+        SELECT l.discount_code_id, pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0') COLLATE pg_catalog."C" AS word
+        FROM oeventdb_internal.linked_texts AS l
+        INNER JOIN public.discount_codes AS c ON c.id = l.discount_code_id AND c.used_for = 'ticket' AND c.tickets IS DISTINCT FROM l.tickets
+        CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS p (word)
+        EXCEPT
+        SELECT c.id, pg_catalog.ltrim(pg_catalog.btrim(n.word, E' \t\n\r\f\x0B'), '0') COLLATE pg_catalog."C"
+        FROM oeventdb_internal.linked_texts AS l
+        INNER JOIN public.discount_codes AS c ON c.id = l.discount_code_id AND c.used_for = 'ticket' AND c.tickets IS DISTINCT FROM l.tickets
+        CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS n (word)
+    ) AS r
+    WHERE t.discount_code_id = r.discount_code_id AND t.id::text = r.word;
 
     INSERT INTO oeventdb_internal.progress (task, done, total, unit)
-    SELECT v_task, LEAST(pg_catalog.min(c.id) - 1, 0), COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
+    SELECT v_task, LEAST(pg_catalog.min(c.id)::bigint - 1, 0), COALESCE(pg_catalog.max(c.id), 0), 'ids' FROM public.discount_codes AS c
     ON CONFLICT (task) DO UPDATE SET total = EXCLUDED.total;
     COMMIT;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -225,19 +232,22 @@ WHERE ticket.id IS NULL
             WITH claimed AS (
                 SELECT w.ticket_id, pg_catalog.min(w.discount_code_id) AS discount_code_id
                 FROM (
-                    SELECT c.id AS discount_code_id, pg_catalog.btrim(p.word, E' \t\n\r\f\x0B')::bigint AS ticket_id
-                    FROM public.discount_codes AS c
-                    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
-                    WHERE c.id > v_from AND c.id <= v_to AND c.used_for = 'ticket'
-                        AND pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') ~ '^[0-9]{1,18}$'
+                    SELECT s.discount_code_id, ('0' || s.word)::bigint AS ticket_id
+                    FROM (
+                        SELECT
+                            c.id AS discount_code_id,
+                            pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0') COLLATE pg_catalog."C" AS word
+                        FROM public.discount_codes AS c
+                        CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+                        WHERE c.id > v_from AND c.id <= v_to AND c.used_for = 'ticket'
+                            AND pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') ~ '^[0-9]{1,18}$'
                         -- one that has been seen to is not asked for again: the link may have been removed since
-                        AND NOT EXISTS (
-                            SELECT FROM oeventdb_internal.linked_texts AS l
-                            CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS o (word)
-                            WHERE l.discount_code_id = c.id
-                                AND pg_catalog.ltrim(pg_catalog.btrim(o.word, E' \t\n\r\f\x0B'), '0')
-                                    = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
-                        )
+                        EXCEPT
+                        SELECT l.discount_code_id, pg_catalog.ltrim(pg_catalog.btrim(o.word, E' \t\n\r\f\x0B'), '0') COLLATE pg_catalog."C"
+                        FROM oeventdb_internal.linked_texts AS l
+                        CROSS JOIN LATERAL pg_catalog.string_to_table(l.tickets, ',') AS o (word)
+                        WHERE l.discount_code_id > v_from AND l.discount_code_id <= v_to
+                    ) AS s
                 ) AS w
                 INNER JOIN public.tickets AS l ON l.id = w.ticket_id
                 INNER JOIN public.discount_codes AS o ON o.id = w.discount_code_id AND o.event_id = l.event_id

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ADOPTED_ONLY_SURPLUS = ("column", "constraint", "index", "trigger", "policy")
 # Literals and quoted names whole; the name of a function with its parenthesis, which is no grouping.
-_WORDS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|::\w+|\w+\(?|\S""")
+_WORDS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|::\w+|\w+(?:\.\w+)*\(?|\S""")
 _CASTS = ("::bigint", "::integer", "::text")
 
 

@@ -50,6 +50,27 @@ def test_they_are_numbered_linked_counted_and_restored(below: str) -> None:
         assert digest.rows(connection, TABLES) == before
 
 
+def test_the_least_of_integer_ids_is_none_too_many(below: str) -> None:
+    for table in ("tickets", "orders", "discount_codes", "ticket_holders"):
+        run(below, f"ALTER TABLE {table} ALTER id TYPE integer")
+    run(below, "ALTER TABLE ticket_holders ALTER ticket_id TYPE integer, ALTER order_id TYPE integer")
+    least = -(2**31)
+    run(
+        below,
+        "DELETE FROM orders",
+        f"UPDATE discount_codes SET id = {least}, tickets = '0' WHERE id = -1",
+        f"INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id) VALUES ({least}, 'least', 'free', 1, now(), now(), 0)",
+        f"INSERT INTO orders (id, event_id, discount_code_id) VALUES ({least}, 0, {least})",
+        f"INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, order_id) VALUES ({least}, 'A', 'B', {least}, {least})",
+        f"UPDATE ticket_holders SET id = {least} + 1, ticket_id = {least} WHERE id = -3",
+    )
+    schema.migrate(below)
+    assert query(below, f"SELECT id, admission_no FROM ticket_holders WHERE ticket_id = {least}") == [
+        (least, 1)
+    ]
+    assert query(below, "SELECT discount_code_id FROM tickets WHERE id = 0") == [(least,)]
+
+
 def test_a_text_that_is_written_while_the_last_migration_is_undone_becomes_links(below: str) -> None:
     schema.migrate(below)
     schema.rollback(below, to="0009")

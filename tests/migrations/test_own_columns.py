@@ -91,6 +91,11 @@ KEYS = [
     "ALTER TABLE orders_tickets RENAME CONSTRAINT orders_tickets_ticket_id_fkey TO line",
     "COMMENT ON CONSTRAINT feedback_event_id_fkey ON feedback IS 'stays'",
 ]
+TWICE = [
+    "ALTER TABLE ticket_holders ADD CONSTRAINT again FOREIGN KEY (ticket_id) REFERENCES tickets ON DELETE CASCADE",
+    "ALTER TABLE orders_tickets ADD CONSTRAINT again FOREIGN KEY (ticket_id) REFERENCES tickets ON UPDATE CASCADE ON DELETE CASCADE",
+    "ALTER TABLE events ADD CONSTRAINT a FOREIGN KEY (discount_code_id) REFERENCES discount_codes ON DELETE CASCADE DEFERRABLE",
+]
 OWN_KEYS = [
     "ALTER TABLE ticket_holders ADD COLUMN upgraded_from bigint CONSTRAINT upgraded REFERENCES tickets ON DELETE CASCADE",
     "ALTER TABLE events ADD COLUMN next_code_id bigint CONSTRAINT next_code REFERENCES discount_codes",
@@ -107,6 +112,18 @@ def test_foreign_keys_have_their_names_and_comments_again(
     schema.migrate(legacy)
     schema.rollback(legacy, to="0001")
     assert (digest.shape(connection, LOADING_ORDER), connection.execute(COMMENTS).fetchall()) == before
+    assert connection.execute("SELECT to_regclass('oeventdb_internal.journal')").fetchone() == (None,)
+
+
+def test_foreign_keys_that_are_there_twice_come_back_twice(
+    legacy: str, connection: psycopg.Connection
+) -> None:
+    for statement in TWICE:
+        connection.execute(statement.encode())
+    before = digest.shape(connection, LOADING_ORDER)
+    schema.migrate(legacy)
+    schema.rollback(legacy, to="0001")
+    assert digest.shape(connection, LOADING_ORDER) == before
     assert connection.execute("SELECT to_regclass('oeventdb_internal.journal')").fetchone() == (None,)
 
 

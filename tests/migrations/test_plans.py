@@ -50,3 +50,18 @@ def test_orders_with_codes_are_not_read_from_end_to_end_for_every_batch(legacy: 
         read = connection.execute(READ).fetchone()
         assert read is not None
         assert read[0] < 20 * 3000, "they are in 60 batches"
+
+
+def test_long_texts_take_no_time_by_the_square_of_their_words(legacy: str) -> None:
+    """Each word was compared with all others: two texts of 30,000 took minutes, and take seconds."""
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        event = samples.event(connection)
+        connection.execute(
+            "INSERT INTO discount_codes (code, value, type, used_for, event_id, tickets)"
+            " SELECT 'long ' || c, 5, 'percent', 'ticket', %s, (SELECT string_agg(g::text, ',') FROM generate_series(1, 30000) AS g)"
+            " FROM generate_series(1, 2) AS c",
+            (event,),
+        )
+        schema.migrate(legacy, to="0009")
+        connection.execute("SET statement_timeout = '60s'")
+        connection.execute("CALL oeventdb_internal.link_ticket_texts()")

@@ -27,6 +27,7 @@ def adopted_template(databases: Databases) -> str:
     with psycopg.connect(dsn) as connection:
         open_event.create(connection, grown=True)
         connection.execute("ALTER TABLE public.discount_codes ALTER type TYPE text, ALTER code TYPE text")
+        connection.execute("ALTER TABLE public.orders ALTER status TYPE text")
         connection.execute(
             "CREATE FUNCTION public.own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
         )

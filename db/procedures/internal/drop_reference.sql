@@ -13,13 +13,18 @@ DECLARE
     v_old record;
 BEGIN
     FOR v_old IN
-        SELECT c.oid, c.conname, r.relname, pg_catalog.format('%s_%s_fkey', r.relname, a.attname) AS usual_name
+        SELECT
+            c.oid, c.conname, r.relname, pg_catalog.format('%s_%s_fkey', r.relname, a.attname) AS usual_name,
+            -- the rollback makes one, as Open Event has it
+            pg_catalog.row_number() OVER (
+                ORDER BY c.condeferrable, c.confupdtype <> 'a', c.confmatchtype <> 's', NOT c.convalidated, c.conname
+            ) AS place
         FROM pg_catalog.pg_constraint AS c
         INNER JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
         INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
         WHERE c.contype = 'f' AND c.conrelid = drop_reference.referencing AND c.confrelid = drop_reference.referenced
             AND c.confdeltype = 'c' AND a.attname = drop_reference.column_name
-        ORDER BY c.conname
+        ORDER BY place
     LOOP
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
@@ -27,7 +32,10 @@ BEGIN
             pg_catalog.format('%s of the old foreign key of %s, dropped with it', s.kind, drop_reference.column_name)
         FROM (
             VALUES
-                ('name', CASE WHEN v_old.conname <> v_old.usual_name THEN pg_catalog.format(
+                ('constraint', CASE WHEN v_old.place > 1 THEN pg_catalog.format(
+                    'ALTER TABLE %s ADD CONSTRAINT %I %s', drop_reference.referencing, v_old.conname, pg_catalog.pg_get_constraintdef(v_old.oid)
+                ) END),
+                ('name', CASE WHEN v_old.place = 1 AND v_old.conname <> v_old.usual_name THEN pg_catalog.format(
                     'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', drop_reference.referencing, v_old.usual_name, v_old.conname
                 ) END),
                 ('comment', pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS ', v_old.conname, drop_reference.referencing)

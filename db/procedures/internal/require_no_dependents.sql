@@ -28,6 +28,23 @@ BEGIN
             -- constraints and statistics go with their column
             AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
+        UNION
+        -- whole rows that are kept elsewhere would lose the column, too
+        SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum)
+        FROM (
+            WITH RECURSIVE made_of_rows AS (
+                SELECT c.reltype AS oid FROM pg_catalog.pg_class AS c WHERE c.oid = require_no_dependents.relation
+                UNION
+                SELECT COALESCE(c.reltype, d.objid) FROM made_of_rows AS m
+                INNER JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = m.oid
+                LEFT JOIN pg_catalog.pg_class AS c
+                    ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'c'
+                WHERE d.classid = 'pg_catalog.pg_type'::regclass OR c.oid IS NOT NULL
+            )
+            SELECT m.oid FROM made_of_rows AS m
+        ) AS t
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.atttypid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'm')
     ) AS s;
     IF v_dependents IS NOT NULL THEN
         RAISE EXCEPTION '%.% is still needed by %', require_no_dependents.relation, require_no_dependents.column_name, v_dependents
@@ -37,6 +54,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
-'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns or triggers of others need the column.';
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
+triggers or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
