@@ -9,7 +9,7 @@ DROP FUNCTION oeventdb_internal.restore_link(bigint, text);
 -- <<<
 
 -- >>> db/procedures/internal/restore_values.sql
-DROP FUNCTION oeventdb_internal.restore_values(text, jsonb, jsonb);
+DROP FUNCTION oeventdb_internal.restore_values(text, jsonb, jsonb, text);
 -- <<<
 
 -- >>> db/procedures/internal/restore_row.sql

@@ -44,7 +44,7 @@ BEGIN
             'SELECT pg_catalog.to_jsonb(t.*) FROM public.%I AS t WHERE t.id = $1 FOR UPDATE', v_entry.table_name
         ) INTO v_current USING (v_entry.old_row ->> 'id')::bigint;
         IF v_current IS NOT NULL THEN
-            PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row);
+            PERFORM oeventdb_internal.restore_values(v_entry.table_name, v_current, v_entry.old_row, v_entry.reason);
         ELSIF v_entry.reason LIKE '%removed' THEN
             PERFORM oeventdb_internal.restore_row(v_entry.table_name, v_entry.old_row);
         ELSE

@@ -1,0 +1,111 @@
+"""What one way down has kept in the journal is neither lost nor taken for something newer on the next way up and down."""
+
+from __future__ import annotations
+
+import pytest
+
+from oeventdb import schema
+from oeventdb.errors import Error
+from tests.migrations.surroundings import query, run
+
+ROWS = """
+INSERT INTO users (id, _email, _password) VALUES (1, 'a@example.org', 'x');
+INSERT INTO events (id, name, starts_at, ends_at, timezone, state) VALUES (1, 'one', now(), now(), 'UTC', 'published');
+INSERT INTO tickets (id, name, type, quantity, price, is_hidden, sales_starts_at, sales_ends_at, event_id)
+SELECT n, 'ticket ' || n, 'paid', 5, 20, false, now() - interval '1 day', now() + interval '1 day', 1 FROM generate_series(1, 6) AS n;
+INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES
+    (1, 'FIRST', 'percent', 5, 'ticket', 1, '1'), (2, 'SECOND', 'percent', 5, 'ticket', 1, '3');
+INSERT INTO access_codes (id, code, event_id) VALUES (1, 'KEY', 1);
+INSERT INTO feedback (id, rating, user_id, event_id) VALUES (1, 'great!', 1, 1);
+SELECT setval('feedback_id_seq', 1);
+"""
+
+
+@pytest.fixture
+def paused(legacy: str) -> str:
+    """The DSN of a database whose application still writes the texts of ticket ids."""
+    run(legacy, ROWS)
+    schema.migrate(legacy, to="0009")
+    return legacy
+
+
+def restore(dsn: str, reason: str) -> None:
+    for (entry,) in query(
+        dsn, "SELECT id FROM oeventdb_internal.journal WHERE reason = %s ORDER BY id", [reason]
+    ):
+        with schema.connect(dsn) as connection:
+            schema.journal_restore(connection, entry)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "since", "reason", "outcome"),
+    [
+        (
+            "tickets",
+            "deleted_at = 'epoch'",
+            "price = 30, name = 'new'",
+            "ticket deleted since the migration",
+            "price = 30 AND name = 'new' AND deleted_at = 'epoch'",
+        ),
+        (
+            "discount_codes",
+            "deleted_at = 'epoch'",
+            "tickets = '1,4', value = 7",
+            "discount code deleted since the migration",
+            "tickets = '1,4' AND value = 7 AND deleted_at = 'epoch'",
+        ),
+        (
+            "access_codes",
+            "deleted_at = 'epoch'",
+            "code = 'OTHER'",
+            "access code deleted since the migration",
+            "code = 'OTHER' AND deleted_at = 'epoch'",
+        ),
+        (
+            "feedback",
+            "session_id = 77, rating = 3",
+            "rating = '5'",
+            "session named since the migration",
+            "rating = 5 AND session_id = 77",
+        ),
+    ],
+)
+def test_what_a_rollback_kept_comes_back_and_nothing_else_of_the_row(
+    paused: str, table: str, change: str, since: str, reason: str, outcome: str
+) -> None:
+    run(paused, f"UPDATE {table} SET {change} WHERE id = 1")
+    schema.rollback(paused, to="0002")
+    run(paused, f"UPDATE {table} SET {since} WHERE id = 1")
+    schema.migrate(paused, to="0009")
+    restore(paused, reason)
+    assert query(paused, f"SELECT {outcome} FROM {table} WHERE id = 1") == [(True,)]
+
+
+def test_what_a_rollback_kept_of_an_order_leaves_its_state_alone(paused: str) -> None:
+    run(
+        paused, """SELECT oeventdb.place_order(1, '[{"ticket_id": 2, "quantity": 1}]', 'buyer@example.org')"""
+    )
+    schema.rollback(paused, to="0008")
+    run(paused, "UPDATE orders SET status = 'completed', amount = 0, address = 'a street'")
+    schema.migrate(paused, to="0009")
+    restore(paused, "order placed since the migration")
+    order = "SELECT status, amount, address, email, currency, expires_at IS NOT NULL FROM orders"
+    assert query(paused, order) == [("completed", 0, "a street", "buyer@example.org", "USD", True)]
+
+
+def test_a_row_that_is_deleted_again_stays_as_it_is(paused: str) -> None:
+    run(paused, "UPDATE access_codes SET deleted_at = 'epoch'")
+    schema.rollback(paused, to="0005")
+    schema.migrate(paused, to="0009")
+    run(paused, "UPDATE access_codes SET deleted_at = 'infinity'")
+    with pytest.raises(Error, match="nothing to put back"):
+        restore(paused, "access code deleted since the migration")
+
+
+def test_a_time_comes_back_in_whatever_time_zone(paused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(paused, "UPDATE access_codes SET deleted_at = 'epoch'")
+    schema.rollback(paused, to="0005")
+    schema.migrate(paused, to="0009")
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    restore(paused, "access code deleted since the migration")
+    assert query(paused, "SELECT deleted_at = 'epoch' FROM access_codes") == [(True,)]
