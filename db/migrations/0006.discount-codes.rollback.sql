@@ -134,8 +134,10 @@ FROM (
 INNER JOIN public.tickets AS t ON t.discount_code_id = r.discount_code_id AND pg_catalog.ltrim(t.id::text, '0') = r.word
 INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id;
 
+-- The claims that the texts make again, those that were had since, too: else they would not be journaled the next time.
 DELETE FROM oeventdb_internal.journal AS j
-WHERE j.migration = '0006.discount-codes' AND j.restored_at IS NULL AND j.reason <> 'link made since the migration' AND NOT j.old_row ? 'statement';
+WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.reason <> 'link made since the migration'
+    AND NOT j.old_row ? 'statement';
 
 -- What was deleted since is told apart no longer once the columns are gone.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)

@@ -214,6 +214,7 @@ WHERE ticket.id IS NULL
     WHERE NOT EXISTS (
         SELECT FROM oeventdb_internal.journal AS j
         WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.key = n.key
+            AND j.reason <> 'link made since the migration' -- kept by a rollback of before
         OFFSET 0
     );
 
@@ -296,6 +297,7 @@ WHERE ticket.id IS NULL
                     SELECT FROM oeventdb_internal.journal AS e
                     WHERE e.migration = '0006.discount-codes' AND e.table_name = 'tickets'
                         AND e.key = j.discount_code_id || ':' || j.ticket_id
+                        AND e.reason <> 'link made since the migration'
                     OFFSET 0
                 )
             ), seen AS (

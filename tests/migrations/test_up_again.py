@@ -109,3 +109,53 @@ def test_a_time_comes_back_in_whatever_time_zone(paused: str, monkeypatch: pytes
     monkeypatch.setenv("PGTZ", "Asia/Tokyo")
     restore(paused, "access code deleted since the migration")
     assert query(paused, "SELECT deleted_at = 'epoch' FROM access_codes") == [(True,)]
+
+
+LINKED_SINCE = "SELECT oeventdb.replace_discount_code_tickets(2, '{3,5}')"
+LOST = "SELECT key, restored_at FROM oeventdb_internal.journal WHERE reason = 'claim lost to a lower code'"
+
+
+def test_a_link_that_was_made_and_removed_on_different_ways_up_does_not_come_back(paused: str) -> None:
+    run(paused, LINKED_SINCE)
+    schema.rollback(paused, to="0005")
+    run(paused, "UPDATE discount_codes SET tickets = '3,5' WHERE id = 2")
+    schema.migrate(paused)
+    run(paused, "SELECT oeventdb.replace_discount_code_tickets(2, '{3}')")
+    schema.rollback(paused, to="0009")
+    assert query(paused, "SELECT tickets FROM discount_codes WHERE id = 2") == [("3",)]
+
+
+@pytest.mark.parametrize("to", ["0005", "0009"])
+def test_a_claim_is_lost_though_it_was_a_link_once(paused: str, to: str) -> None:
+    run(paused, LINKED_SINCE)
+    schema.rollback(paused, to="0005")
+    if to == "0009":
+        schema.migrate(paused, to=to)
+    run(
+        paused,
+        "UPDATE discount_codes SET tickets = '3,5' WHERE id = 2",
+        "UPDATE discount_codes SET tickets = '1,5' WHERE id = 1",
+    )
+    schema.migrate(paused)
+    assert query(paused, LOST) == [("2:5", None)]
+
+
+def test_a_claim_that_was_had_is_lost_again(paused: str) -> None:
+    schema.rollback(paused, to="0005")
+    run(paused, "UPDATE discount_codes SET tickets = '1,3'")
+    schema.migrate(paused, to="0009")
+    run(paused, "SELECT oeventdb.replace_discount_code_tickets(1, '{}')")
+    restore(paused, "claim lost to a lower code")
+    schema.rollback(paused, to="0005")
+    schema.migrate(paused, to="0009")
+    assert sorted(query(paused, LOST)) == [("2:1", None), ("2:3", None)]
+
+
+@pytest.mark.parametrize("table", ["discount_codes", "access_codes"])
+def test_a_code_that_was_deleted_is_still_listed_after_another_way_down(paused: str, table: str) -> None:
+    run(paused, f"UPDATE {table} SET deleted_at = now() WHERE id = 1")
+    for _ in range(3):
+        schema.rollback(paused, to="0005")
+        schema.migrate(paused, to="0009")
+    listed = "SELECT key FROM oeventdb_internal.journal WHERE table_name = %s AND reason LIKE '%%code deleted since%%'"
+    assert query(paused, listed, [table]) == [("1",)]
