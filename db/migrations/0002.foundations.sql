@@ -714,6 +714,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_entry oeventdb_internal.journal;
+    v_is_back boolean := NOT EXISTS (
+        SELECT FROM oeventdb_internal.journal AS j WHERE j.id = restore_dependents.cause AND j.restored_at IS NULL
+    );
 BEGIN
     FOR v_entry IN
         SELECT j.* FROM oeventdb_internal.journal AS j
@@ -722,6 +725,13 @@ BEGIN
     LOOP
         -- it has come back already where another of its keys reached it
         CONTINUE WHEN (SELECT j.restored_at IS NOT NULL FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id);
+        IF NOT v_is_back THEN
+            -- another row may have its id by now
+            journal_id := v_entry.id;
+            problem := pg_catalog.format('comes back with entry %s', restore_dependents.cause);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         BEGIN
             PERFORM oeventdb_internal.restore_dependent(v_entry.table_name, v_entry.old_row, v_entry.reason);
         EXCEPTION

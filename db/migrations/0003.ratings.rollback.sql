@@ -21,12 +21,17 @@ WITH restored AS (
     UPDATE public.feedback AS f SET rating_text = j.old_row ->> 'rating'
     FROM oeventdb_internal.journal AS j
     WHERE j.migration = '0003.ratings' AND j.table_name = 'feedback' AND j.key = f.id::text
-        AND j.reason LIKE 'rating %' AND j.restored_at IS NULL
+        AND j.reason IN ('rating unreadable or out of range', 'rating rounded or spelled otherwise') AND j.restored_at IS NULL
         AND j.old_row ? 'rating'
         AND f.rating = COALESCE(oeventdb_internal.half_stars(j.old_row ->> 'rating'), 0)
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+-- another rating was given since: on the next way down these say nothing of what is there then
+UPDATE oeventdb_internal.journal AS j SET reason = pg_catalog.format('%s, kept by a rollback', j.reason)
+WHERE j.migration = '0003.ratings' AND j.table_name = 'feedback' AND j.restored_at IS NULL
+    AND j.reason IN ('rating unreadable or out of range', 'rating rounded or spelled otherwise');
 
 ALTER TABLE public.feedback ALTER COLUMN rating TYPE varchar USING COALESCE(rating_text, rating::text);
 

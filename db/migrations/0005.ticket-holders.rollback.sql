@@ -198,24 +198,24 @@ BEGIN
     IF v_columns IS NOT NULL THEN
         EXECUTE pg_catalog.format(
             $query$
-            WITH restored AS (
+            WITH removed AS (
+                -- the youngest of those that had one id
+                SELECT DISTINCT ON (h.id) h.*, j.id AS oeventdb_journal_id
+                FROM oeventdb_internal.journal AS j
+                CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
+                WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
+                    AND j.restored_at IS NULL AND j.old_row ? 'firstname'
+                    AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
+                    AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
+                    AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
+                ORDER BY h.id, j.id DESC
+            ), restored AS (
                 INSERT INTO public.ticket_holders (%1$s) OVERRIDING SYSTEM VALUE
-                SELECT %1$s
-                FROM (
-                    SELECT h.*
-                    FROM oeventdb_internal.journal AS j
-                    CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::public.ticket_holders, j.old_row) AS h
-                    WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
-                        AND j.restored_at IS NULL AND j.old_row ? 'firstname'
-                        AND EXISTS (SELECT FROM public.tickets AS t WHERE t.id = h.ticket_id)
-                        AND (h.order_id IS NULL OR EXISTS (SELECT FROM public.orders AS o WHERE o.id = h.order_id))
-                        AND (h.event_id IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id = h.event_id))
-                ) AS removed
+                SELECT %1$s FROM removed
                 ON CONFLICT DO NOTHING
                 RETURNING id
             )
-            DELETE FROM oeventdb_internal.journal AS j USING restored AS r
-            WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.key = r.id::text
+            DELETE FROM oeventdb_internal.journal AS j USING restored AS r, removed AS m WHERE m.id = r.id AND j.id = m.oeventdb_journal_id
             $query$, v_columns
         );
     END IF;
@@ -257,7 +257,8 @@ WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.rest
 WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t
-    WHERE j.migration = '0005.ticket-holders' AND j.reason LIKE 'event %' AND j.restored_at IS NULL
+    WHERE j.migration = '0005.ticket-holders' AND j.restored_at IS NULL
+        AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected')
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
         -- one that is gone cannot be put back
@@ -265,6 +266,11 @@ WITH restored AS (
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;
+
+-- another event or ticket was written since: on the next way down these say nothing of what is there then
+UPDATE oeventdb_internal.journal AS j SET reason = pg_catalog.format('%s, kept by a rollback', j.reason)
+WHERE j.migration = '0005.ticket-holders' AND j.table_name = 'ticket_holders' AND j.restored_at IS NULL
+    AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected');
 
 DROP INDEX public.ticket_holders_order;
 

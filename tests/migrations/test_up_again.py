@@ -159,3 +159,72 @@ def test_a_code_that_was_deleted_is_still_listed_after_another_way_down(paused: 
         schema.migrate(paused, to="0009")
     listed = "SELECT key FROM oeventdb_internal.journal WHERE table_name = %s AND reason LIKE '%%code deleted since%%'"
     assert query(paused, listed, [table]) == [("1",)]
+
+
+@pytest.mark.parametrize("text", ["super!", "0"])
+def test_a_rating_of_between_two_ways_up_comes_back_not_one_of_before(legacy: str, text: str) -> None:
+    run(legacy, ROWS)
+    schema.migrate(legacy, to="0003")
+    run(legacy, "UPDATE feedback SET rating = 4")
+    schema.rollback(legacy, to="0002")
+    run(legacy, f"UPDATE feedback SET rating = '{text}'")
+    schema.migrate(legacy, to="0003")
+    schema.rollback(legacy, to="0002")
+    assert query(legacy, "SELECT rating FROM feedback") == [(text,)]
+    kept = "rating unreadable or out of range, kept by a rollback"
+    assert query(legacy, "SELECT old_row ->> 'rating', reason FROM oeventdb_internal.journal") == [
+        ("great!", kept)
+    ]
+
+
+@pytest.mark.parametrize("event", [1, 2])
+def test_an_event_of_between_two_ways_up_comes_back_not_one_of_before(legacy: str, event: int) -> None:
+    run(
+        legacy,
+        ROWS,
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (2, 'two', now(), now(), 'UTC')",
+        "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id) VALUES (1, 'A', 'B', 1)",
+    )
+    schema.migrate(legacy, to="0005")
+    run(legacy, "UPDATE ticket_holders SET ticket_id = 2")
+    schema.rollback(legacy, to="0004")
+    run(legacy, f"UPDATE ticket_holders SET ticket_id = 1, event_id = {event}")
+    schema.migrate(legacy, to="0005")
+    schema.rollback(legacy, to="0004")
+    assert query(legacy, "SELECT ticket_id, event_id FROM ticket_holders") == [(1, event)]
+
+
+SURPLUS = """
+UPDATE tickets SET quantity = 1;
+CREATE TABLE badges (id int PRIMARY KEY, holder_id bigint REFERENCES ticket_holders ON DELETE CASCADE);
+INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id) VALUES (1, 'A', 'B', 1, 1), (2, 'Alan', 'T', 1, 1);
+INSERT INTO badges VALUES (1, 2);
+"""
+NEWCOMER = "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id) VALUES (2, 'New', 'Comer', 2, 1)"
+
+
+def test_what_went_with_a_holder_does_not_come_to_another_with_its_id(legacy: str) -> None:
+    run(legacy, ROWS, SURPLUS)
+    schema.migrate(legacy, to="0005")
+    run(legacy, NEWCOMER)
+    schema.rollback(legacy, to="0004")
+    assert query(legacy, "SELECT * FROM badges") == []
+    assert query(legacy, "SELECT key FROM oeventdb_internal.journal WHERE table_name = 'badges'") == [("1",)]
+
+
+def test_of_two_removed_holders_with_one_id_the_other_stays_listed(legacy: str) -> None:
+    run(legacy, ROWS, SURPLUS)
+    schema.migrate(legacy, to="0005")
+    run(legacy, NEWCOMER)
+    schema.rollback(legacy, to="0004")
+    run(
+        legacy,
+        "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id) VALUES (0, 'First', 'Comer', 2, 1)",
+    )
+    schema.migrate(legacy, to="0005")
+    schema.rollback(legacy, to="0004")
+    assert query(legacy, "SELECT firstname FROM ticket_holders WHERE id = 2") == [("New",)]
+    listed = (
+        "SELECT old_row ->> 'firstname' FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders'"
+    )
+    assert query(legacy, listed) == [("Alan",)]

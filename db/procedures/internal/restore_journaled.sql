@@ -53,6 +53,7 @@ BEGIN
         END IF;
     END IF;
 
+    PERFORM oeventdb_internal.mark_restored(v_entry.id);
     FOR v_left IN
         SELECT j.table_name, d.problem, pg_catalog.count(*) AS rows, pg_catalog.min(j.id) AS first_id
         FROM oeventdb_internal.restore_dependents(v_entry.id) AS d
@@ -62,7 +63,6 @@ BEGIN
         RAISE WARNING '% of the rows of % that went with it stay in quarantine, e.g. entry %: %',
             v_left.rows, v_left.table_name, v_left.first_id, v_left.problem;
     END LOOP;
-    PERFORM oeventdb_internal.mark_restored(v_entry.id);
     RETURN QUERY SELECT j.* FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id;
 END
 $function$;
