@@ -7,6 +7,12 @@ INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reas
 SELECT '0009.selling', 'orders', o.id::text, pg_catalog.to_jsonb(o.*), 'order placed since the migration'
 FROM public.orders AS o
 WHERE o.email IS NOT NULL OR o.currency IS NOT NULL OR o.expires_at IS NOT NULL OR o.access_code_id IS NOT NULL
+    -- written by an application: more than the next way up would count
+    OR o.discount_seats > (
+        SELECT pg_catalog.count(*) FROM public.ticket_holders AS h
+        INNER JOIN public.tickets AS t ON t.id = h.ticket_id
+        WHERE h.order_id = o.id AND t.discount_code_id = o.discount_code_id
+    )
 UNION ALL
 SELECT '0009.selling', 'orders_tickets', l.order_id::text || ':' || l.ticket_id::text, pg_catalog.to_jsonb(l.*),
     'prices of an order placed since the migration'

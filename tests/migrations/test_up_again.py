@@ -228,3 +228,16 @@ def test_of_two_removed_holders_with_one_id_the_other_stays_listed(legacy: str) 
         "SELECT old_row ->> 'firstname' FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders'"
     )
     assert query(legacy, listed) == [("Alan",)]
+
+
+def test_the_uses_of_a_code_that_an_order_says_itself_are_kept(paused: str) -> None:
+    run(
+        paused,
+        "UPDATE discount_codes SET tickets_number = 3 WHERE id = 1",
+        "INSERT INTO orders (event_id, status, discount_code_id, discount_seats) VALUES (1, 'completed', 1, 2)",
+    )
+    schema.rollback(paused, to="0008")
+    schema.migrate(paused, to="0009")
+    restore(paused, "order placed since the migration")
+    assert query(paused, "SELECT discount_seats FROM orders") == [(2,)]
+    assert query(paused, "SELECT used_number FROM discount_codes WHERE id = 1") == [(2,)]
