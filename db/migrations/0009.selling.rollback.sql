@@ -8,7 +8,7 @@ SELECT '0009.selling', 'orders', o.id::text, pg_catalog.to_jsonb(o.*), 'order pl
 FROM public.orders AS o
 WHERE o.email IS NOT NULL OR o.currency IS NOT NULL OR o.expires_at IS NOT NULL OR o.access_code_id IS NOT NULL
     -- written by an application: more than the next way up would count
-    OR o.discount_seats > (
+    OR o.discount_seats IS NOT NULL AND o.discount_seats > (
         SELECT pg_catalog.count(*) FROM public.ticket_holders AS h
         INNER JOIN public.tickets AS t ON t.id = h.ticket_id
         WHERE h.order_id = o.id AND t.discount_code_id = o.discount_code_id
