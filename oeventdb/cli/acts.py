@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
@@ -17,7 +19,7 @@ from oeventdb.schema.audit import audit, rules
 
 QUERY = "python berlin"
 NDJSON = "oeventdb-demo.ndjson"
-"""Written to the current directory where there is no Elasticsearch."""
+"""Written to the current directory where there is no Elasticsearch, or to a temporary one where that takes no files."""
 
 
 def perform(
@@ -89,7 +91,7 @@ def _search(servers: Stage, teller: Storyteller, told: dict[str, Any]) -> None:
         report("waiting for Elasticsearch", 0, None)
         engine = servers.elasticsearch()
     if isinstance(engine, Missing):
-        exported = search.export_to_file(servers.dsn, NDJSON)
+        exported = _export(servers.dsn)
         told["elasticsearch"] = None
         told["file"] = asdict(exported)
         teller.no_elasticsearch(engine, exported)
@@ -104,3 +106,10 @@ def _search(servers: Stage, teller: Storyteller, told: dict[str, Any]) -> None:
     hits = [{**hit.document, "id": hit.id, "score": hit.score} for hit in found.hits]
     told["search"] = {"query": QUERY, "total": found.total, "hits": hits}
     teller.searched(engine.description, built, QUERY, found.total, hits)
+
+
+def _export(dsn: str) -> search.Exported:
+    try:
+        return search.export_to_file(dsn, NDJSON)
+    except OSError:
+        return search.export_to_file(dsn, str(Path(tempfile.mkdtemp(prefix="oeventdb-demo-")) / NDJSON))

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import (
     JsonSerializer,
     NodeConfig,
@@ -17,6 +18,7 @@ from elastic_transport import (
     TransportError,
 )
 from elastic_transport.client_utils import url_to_node_config
+from urllib3.exceptions import HTTPError
 
 from oeventdb.errors import SearchUnavailable, SearchUnreachable
 
@@ -146,7 +148,7 @@ class Cluster:
         ndjson: bool = False,
         accept: tuple[int, ...] = (),
     ) -> Answer:
-        """Send one request once; raise TransportError where no answer came.
+        """Send one request once; raise TransportError where no answer came, and what else is raised meanwhile as it is.
 
         That of a status below 400, or in `accept`, is an object from Elasticsearch.
         """
@@ -154,7 +156,13 @@ class Cluster:
         headers = {"accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/x-ndjson" if ndjson else "application/json"
-        response = self._transport.perform_request(method, target, body=body, headers=headers)
+        try:
+            response = self._transport.perform_request(method, target, body=body, headers=headers)
+        except NoConnection as exc:
+            # the library takes whatever is raised meanwhile for the network's, a time limit of the caller's too
+            if exc.__cause__ and not isinstance(exc.__cause__, (OSError, HTTPError)):
+                raise exc.__cause__ from None
+            raise
         if response.meta.status < 400 or response.meta.status in accept:
             if "x-elastic-product" not in response.meta.headers:
                 raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")

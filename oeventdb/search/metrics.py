@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from oeventdb.connection import connect
+from oeventdb.connection import connect, set_locally
 from oeventdb.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from psycopg.rows import TupleRow
 
     from oeventdb.search.sync import Totals
 
@@ -32,6 +34,9 @@ METRICS = (
 _LONGEST_SILENCE = 10.0
 """Seconds after which a client that asks nothing is hung up on."""
 
+_LONGEST_LOOK = 4.0
+"""Seconds that the database has for an answer, and that a scrape waits for its turn: together less than the ten of Prometheus."""
+
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -40,20 +45,22 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def exposition(dsn: str, totals: Totals) -> str:
-    """Return the metrics; those of the database are left out while it is away."""
+def exposition(dsn: str, totals: Totals, turn: threading.Lock) -> str:
+    """Return the metrics; those of the database are left out while it is away or does not answer.
+
+    Scrapes take turns: where it does not, each would keep one more of its connections.
+    """
     values: dict[str, float] = {
         "oeventdb_sync_documents_total": totals.documents,
         "oeventdb_sync_refused_total": totals.dead,
         "oeventdb_sync_errors_total": totals.errors,
     }
-    try:
-        with closing(connect(dsn, autocommit=True, connect_timeout=2)) as connection:
-            row = connection.execute(
-                "SELECT pending, seconds, dead FROM oeventdb_internal.search_lag()"
-            ).fetchone()
-    except (OperationError, psycopg.Error):
-        row = None
+    row = None
+    if turn.acquire(timeout=_LONGEST_LOOK):
+        try:
+            row = _lag(dsn)
+        finally:
+            turn.release()
     if row is not None:
         names = ("oeventdb_sync_pending", "oeventdb_sync_lag_seconds", "oeventdb_sync_dead_letters")
         values |= dict(zip(names, row, strict=True))
@@ -64,12 +71,24 @@ def exposition(dsn: str, totals: Totals) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _lag(dsn: str) -> TupleRow | None:
+    try:
+        with closing(connect(dsn, connect_timeout=2)) as connection:
+            set_locally(connection, {"statement_timeout": f"{_LONGEST_LOOK * 1000:.0f}"})
+            return connection.execute(
+                "SELECT pending, seconds, dead FROM oeventdb_internal.search_lag()"
+            ).fetchone()
+    except (OperationError, psycopg.Error):
+        return None
+
+
 @contextmanager
 def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
     """Answer GET /metrics on 127.0.0.1 during the block; yield the port, a free one for 0.
 
     Raises OSError where the port is taken.
     """
+    turn = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _LONGEST_SILENCE
@@ -78,7 +97,7 @@ def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
             if self.path != "/metrics":
                 self.send_error(404)
                 return
-            body = exposition(dsn, totals).encode()
+            body = exposition(dsn, totals, turn).encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

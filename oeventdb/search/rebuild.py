@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import stat
 import sys
 import tempfile
 import threading
@@ -310,22 +312,24 @@ def export_to_file(dsn: str, path: str, *, progress: Report = silent) -> Exporte
 def _whole_file(path: str) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when the block succeeds."""
     if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with _stdout() as out:
+            yield out
         return
     target = Path(path)
-    if target.exists() and not target.is_file():
-        with target.open("wb") as device:
+    # such as /dev/stdout: what it leads to is open already, and perhaps written to before
+    is_descriptor = target.is_symlink() and path.startswith(("/dev/", "/proc/"))
+    if is_descriptor or (target.exists() and not target.is_file()):
+        with target.open("ab") as device:
             yield device
         return
+    # what has a link to it has that afterwards, too
+    target = target.resolve()
     partial = None
     try:
         descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(partial).chmod(0o666 & ~umask)
+        Path(partial).chmod(_mode(target))
         Path(partial).replace(target)
     except BaseException as exc:
         if partial:
@@ -333,3 +337,25 @@ def _whole_file(path: str) -> Iterator[BinaryIO]:
         if isinstance(exc, OSError):
             exc.filename, exc.filename2 = path, None
         raise
+
+
+@contextmanager
+def _stdout() -> Iterator[BinaryIO]:
+    """Yield stdout as what writes all that it is given, or fails."""
+    out = sys.stdout.buffer
+    if isinstance(out, io.RawIOBase):
+        # so it is with PYTHONUNBUFFERED: a disk that is getting full takes a part, and that is no error
+        with os.fdopen(os.dup(out.fileno()), "wb") as whole:
+            yield whole
+        return
+    yield out
+    out.flush()
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions that a file has, or a new one would get."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import psycopg
 import pytest
@@ -97,6 +98,26 @@ def test_an_elasticsearch_that_is_away_is_asked_again(stage: Stage, app: Celery,
         done = result.get(timeout=SOON)
     assert stage.elastic.behind() == [done["index"]]
     assert "waits to be rebuilt: no answer from" in worker.said()
+    assert_no_secret(worker, result)
+
+
+def test_its_soft_time_limit_ends_it_in_the_middle_of_a_request(
+    stage: Stage, app: Celery, worker: Process
+) -> None:
+    live = stage.elastic.behind()
+    released = threading.Event()
+
+    def verdict(chunk: bytes) -> bool:
+        return b"/_refresh" not in chunk or not released.wait(SOON * 2)
+
+    with stage.proxied(verdict):
+        result = app.send_task(TASK, soft_time_limit=3)
+        try:
+            late = failure(result)
+        finally:
+            released.set()
+    assert str(late) == "it took longer than its soft time limit"
+    assert stage.elastic.behind() == live
     assert_no_secret(worker, result)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,8 +21,6 @@ from oeventdb.servers import java
 from tests.cli.running import one_line, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from oeventdb.servers.postgres import Postgres
 
 
@@ -112,6 +111,22 @@ def test_without_elasticsearch_the_documents_are_in_a_file(
     assert len(lines) > 1_000
     assert "index" in json.loads(lines[0])
     assert "name" in json.loads(lines[1])
+
+
+def test_without_elasticsearch_it_needs_no_directory_that_can_be_written(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/proc")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(java, "java_home", lambda: None)
+    monkeypatch.setattr("oeventdb.servers.docker.engine_answers", lambda: False)
+    some = conferences.read_conferences()[::100]
+    monkeypatch.setattr(conferences, "read_conferences", lambda: some)
+    result = run(main, "demo", "--json", "--dsn", postgres.dsn)
+    assert result.exit_code == 0, result.stderr
+    file = Path(json.loads(result.stdout)["file"]["path"])
+    assert file.is_relative_to(tmp_path)
+    assert "index" in json.loads(file.read_text(encoding="utf-8").split("\n")[0])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.cli.running import commands, one_line, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def raising(exception: BaseException) -> click.Command:
@@ -335,6 +336,24 @@ def test_what_cannot_be_said_changes_no_status(
         os.close(stderr)
     assert done.returncode == status
     assert done.stdout == (b'{\n  "expired": 0\n}\n' if "--json" in words else b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_data_that_stdout_takes_a_part_of_is_a_failure(
+    migrated: str, unbuffered: str, tmp_path: Path
+) -> None:
+    # as on a disk that is getting full
+    command = 'ulimit -f 2; exec "$0" -m oeventdb status --json --dsn "$1"'
+    with (tmp_path / "status.json").open("wb") as file:
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable, migrated],
+            check=False,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (done.returncode, done.stderr) == (1, "error: File too large\n")
 
 
 def test_the_log_of_a_library_is_not_shown() -> None:

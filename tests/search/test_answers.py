@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -70,3 +72,23 @@ def test_an_answer_without_its_parts_is_told(
     }
     with pytest.raises(SearchUnavailable, match="should be from Elasticsearch has no "):
         commands[command]()
+
+
+def test_what_a_signal_raises_in_a_request_is_not_taken_for_the_network(proxy: Proxy) -> None:
+    class TooLate(Exception):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise TooLate
+
+    def verdict(_: bytes) -> bool:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        return True
+
+    former = signal.signal(signal.SIGUSR1, interrupt)
+    proxy.verdict = verdict
+    try:
+        with search.Cluster(proxy.url) as cluster, pytest.raises(TooLate):
+            cluster.request("GET", "/_cluster/health")
+    finally:
+        signal.signal(signal.SIGUSR1, former)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -124,6 +127,76 @@ def test_stdout_that_is_closed_early_is_no_traceback(migrated: str) -> None:
         process.stdout.close()
         said = process.stderr.read().decode()
     assert (process.returncode, said) == (1, "")
+
+
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_stdout_that_takes_a_part_only_is_a_failure(
+    db: psycopg.Connection, migrated: str, unbuffered: str, tmp_path: Path
+) -> None:
+    # one request's worth, all but the beginning of it past the limit: as on a disk that is getting full
+    samples.event(db, description="x" * 500_000)
+    command = [sys.executable, "-m", "oeventdb", "reindex", "--to-file", "-", "--dsn", migrated]
+    with (tmp_path / "events.ndjson").open("wb") as file:
+        done = subprocess.run(
+            ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *command],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "error: File too large\n")
+
+
+def test_stdout_without_a_buffer_that_takes_a_part_only_is_a_failure(
+    db: psycopg.Connection, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples.event(db, description="x" * 500_000)
+    read, write = os.pipe()
+    with os.fdopen(write, "wb", buffering=0) as raw, os.fdopen(read, "rb") as reader:
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, write_through=True))
+
+        def read_some() -> None:
+            reader.read(100)
+            reader.close()
+
+        reading = threading.Thread(target=read_some)
+        reading.start()
+        with pytest.raises(BrokenPipeError):
+            search.export_to_file(migrated, "-")
+        reading.join()
+
+
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("before", [b"", b"before\n"])
+@pytest.mark.parametrize("descriptor", ["/proc/self/fd/{}", "/dev/fd/{}"])
+def test_an_open_descriptor_is_written_to(
+    db: psycopg.Connection, tmp_path: Path, before: bytes, descriptor: str
+) -> None:
+    samples.event(db)
+    path = tmp_path / "events.ndjson"
+    with path.open("wb") as file:
+        file.write(before)
+        file.flush()
+        assert oeventdb("reindex", "--to-file", descriptor.format(file.fileno())).exit_code == 0
+        assert os.fstat(file.fileno()).st_ino == path.stat().st_ino
+    assert path.read_bytes() == before + oeventdb("reindex", "--to-file", "-").stdout_bytes
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_file_that_is_replaced_keeps_its_permissions_and_the_link_to_it(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    samples.event(db)
+    path, link = tmp_path / "events.ndjson", tmp_path / "link"
+    path.write_text("before")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    assert oeventdb("reindex", "--to-file", str(link)).exit_code == 0
+    assert link.readlink() == path
+    assert path.read_bytes() == oeventdb("reindex", "--to-file", "-").stdout_bytes
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.usefixtures("shell")

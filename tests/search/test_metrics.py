@@ -6,11 +6,13 @@ import socket
 import struct
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oeventdb import search
+from oeventdb.connection import connect
 from oeventdb.search.metrics import METRICS, served
 from tests import samples
 from tests.docs import reading
@@ -73,3 +75,29 @@ def test_clients_that_go_away_or_say_nothing_are_no_news(
             assert client.recv(1) == b""
         assert scrape(port)["oeventdb_sync_errors_total"] == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_database_that_does_not_answer_keeps_one_connection_however_often_it_is_scraped(
+    db: psycopg.Connection, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.metrics._LONGEST_LOOK", 0.5)
+    opened: list[psycopg.Connection] = []
+    most = 0
+
+    def counted(dsn: str, **kwargs: Any) -> psycopg.Connection:
+        nonlocal most
+        connection = connect(dsn, **kwargs)
+        opened.append(connection)
+        most = max(most, sum(not each.closed for each in opened))
+        return connection
+
+    monkeypatch.setattr("oeventdb.search.metrics.connect", counted)
+    with served(0, migrated, search.Totals(documents=5)) as port:
+        with db.transaction():
+            db.execute("LOCK TABLE oeventdb_internal.search_outbox IN ACCESS EXCLUSIVE MODE")
+            with ThreadPoolExecutor(8) as scrapers:
+                found = list(scrapers.map(scrape, [port] * 8))
+        assert [each["oeventdb_sync_documents_total"] for each in found] == [5] * 8
+        assert [each for each in found if "oeventdb_sync_pending" in each] == []
+        assert most == 1
+        assert scrape(port)["oeventdb_sync_pending"] == 0
