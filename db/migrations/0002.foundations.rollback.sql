@@ -20,6 +20,10 @@ DROP FUNCTION oeventdb_internal.drop_unfinished_index(text);
 DROP FUNCTION oeventdb_internal.restore_dependents(bigint);
 -- <<<
 
+-- >>> db/procedures/internal/lock_entries.sql
+DROP FUNCTION oeventdb_internal.lock_entries(bigint[]);
+-- <<<
+
 -- >>> db/procedures/internal/mark_restored.sql
 DROP FUNCTION oeventdb_internal.mark_restored(bigint);
 -- <<<

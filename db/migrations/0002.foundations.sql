@@ -703,6 +703,34 @@ COMMENT ON FUNCTION oeventdb_internal.mark_restored(bigint) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.mark_restored(bigint) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/lock_entries.sql
+-- Entries of the journal are locked with the others of the same rows, in one order for everybody: who comes second sees what is back.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_entries(
+    journal_ids bigint[]
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM FROM oeventdb_internal.journal AS j
+    WHERE j.id IN (
+        SELECT pg_catalog.unnest(lock_entries.journal_ids)
+        UNION ALL
+        SELECT s.id FROM oeventdb_internal.journal AS e
+        INNER JOIN oeventdb_internal.journal AS s ON s.place = e.place AND s.journaled_at = e.journaled_at
+        WHERE e.id = ANY (lock_entries.journal_ids)
+    )
+    ORDER BY j.id FOR UPDATE;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_entries(bigint[]) IS
+'Locks entries of the journal, and the other entries of their rows. Raises nothing.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_entries(bigint[]) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/restore_dependents.sql
 -- With a removed row, the rows that pointed at it; what can't be put back any more stays in the journal.
 CREATE OR REPLACE FUNCTION oeventdb_internal.restore_dependents(
@@ -717,11 +745,19 @@ DECLARE
     v_is_back boolean := NOT EXISTS (
         SELECT FROM oeventdb_internal.journal AS j WHERE j.id = restore_dependents.cause AND j.restored_at IS NULL
     );
+    v_ids bigint[] := ARRAY(
+        SELECT j.id FROM oeventdb_internal.journal AS j WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
+    );
 BEGIN
+    IF v_ids = '{}' THEN
+        RETURN;
+    END IF;
+    -- lock before looking: of two who restore rows that the same one pointed at, the second brings it along
+    PERFORM oeventdb_internal.lock_entries(v_ids);
     FOR v_entry IN
         SELECT j.* FROM oeventdb_internal.journal AS j
         WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
-        ORDER BY j.id FOR UPDATE
+        ORDER BY j.id
     LOOP
         -- it has come back already where another of its keys reached it
         CONTINUE WHEN (SELECT j.restored_at IS NOT NULL FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id);

@@ -223,6 +223,8 @@ BEGIN
         );
     END IF;
     UPDATE public.tickets AS t SET discount_code_id = restore_link.discount_code_id WHERE t.id = v_ticket.id;
+    -- marked as deleted while it was waited for; locked by the trigger now, after the ticket, as everybody locks them
+    PERFORM oeventdb_internal.require_discount_code(restore_link.discount_code_id);
 END
 $function$;
 
@@ -249,8 +251,9 @@ DECLARE
     v_current jsonb;
     v_left record;
 BEGIN
-    -- lock before looking: of two who restore the same entry the second must see that it is done
-    SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id FOR UPDATE;
+    -- lock before looking: of two who restore the same entry, or two of the same row, the second must see that it is done
+    PERFORM oeventdb_internal.lock_entries(ARRAY[restore_journaled.journal_id]);
+    SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('journal_entry', restore_journaled.journal_id);
     ELSIF v_entry.restored_at IS NOT NULL THEN

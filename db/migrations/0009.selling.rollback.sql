@@ -143,6 +143,10 @@ DROP FUNCTION oeventdb_internal.lock_order(text);
 DROP FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval);
 -- <<<
 
+-- >>> db/procedures/selling/lock_codes.sql
+DROP FUNCTION oeventdb_internal.lock_codes(bigint, jsonb, text, text);
+-- <<<
+
 -- >>> db/procedures/selling/quote_order.sql
 DROP FUNCTION oeventdb.quote_order(bigint, jsonb, text, text);
 -- <<<

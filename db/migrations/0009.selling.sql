@@ -1072,6 +1072,55 @@ currency. lines as for place_order. Errors: those of place_order, also OE101 for
 REVOKE ALL ON FUNCTION oeventdb.quote_order(bigint, jsonb, text, text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/selling/lock_codes.sql
+-- A buyer locks the codes that the texts mean when the lock is had: others may mean them by then than when the wait began.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_codes(
+    event_id bigint,
+    lines jsonb,
+    discount_code text,
+    access_code text
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    v_id bigint;
+    v_locked bigint;
+BEGIN
+    WHILE lock_codes.discount_code IS NOT NULL LOOP
+        SELECT c.id INTO v_id FROM oeventdb_internal.live_discount_code(lock_codes.event_id, lock_codes.discount_code) AS c;
+        IF v_id IS NULL THEN
+            -- refuses the order; going on without the lock, it could find a code that is made while the access code is waited for
+            PERFORM oeventdb_internal.price_order(
+                lock_codes.event_id, lock_codes.lines, lock_codes.discount_code, lock_codes.access_code
+            );
+        END IF;
+        EXIT WHEN v_id = v_locked;
+        PERFORM oeventdb_internal.lock_discount_code(v_id);
+        v_locked := v_id;
+    END LOOP;
+    v_locked := NULL;
+    WHILE lock_codes.access_code IS NOT NULL LOOP
+        SELECT c.id INTO v_id FROM oeventdb_internal.live_access_code(lock_codes.event_id, lock_codes.access_code) AS c;
+        IF v_id IS NULL THEN
+            PERFORM oeventdb_internal.price_order(
+                lock_codes.event_id, lock_codes.lines, lock_codes.discount_code, lock_codes.access_code
+            );
+        END IF;
+        EXIT WHEN v_id = v_locked;
+        PERFORM oeventdb_internal.lock_access_code(v_id);
+        v_locked := v_id;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_codes(bigint, jsonb, text, text) IS
+'Locks the codes of an order, the discount code first, as everybody does. Raises what price_order raises where a text means no code.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_codes(bigint, jsonb, text, text) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/selling/place_order.sql
 -- An order is sold whole or not at all, under the rules of sale, and held until it is paid or expires; a free one is complete at once.
 CREATE OR REPLACE FUNCTION oeventdb.place_order(
@@ -1122,13 +1171,10 @@ BEGIN
     END IF;
 
     -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
-    IF place_order.discount_code IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_discount_code(c.id::bigint)
-        FROM oeventdb_internal.live_discount_code(place_order.event_id, place_order.discount_code) AS c;
-    END IF;
-    IF place_order.access_code IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_access_code(c.id::bigint)
-        FROM oeventdb_internal.live_access_code(place_order.event_id, place_order.access_code) AS c;
+    IF place_order.discount_code IS NOT NULL OR place_order.access_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_codes(
+            place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
+        );
     END IF;
     -- under the locks: while they were waited for, a code may have been used, given back, changed or deleted
     v_priced := oeventdb_internal.price_order(

@@ -10,6 +10,22 @@ import pytest
 from oeventdb import InvalidArgument, schema
 from oeventdb.schema import MigrationFailed
 from tests.migrations.surroundings import BADGES, query, rows, run
+from tests.procedures.sessions import Stage, outcome
+
+FRIENDS = """
+CREATE TABLE friends (
+    id int PRIMARY KEY, one bigint REFERENCES ticket_holders ON DELETE CASCADE, other bigint REFERENCES ticket_holders ON DELETE CASCADE
+);
+INSERT INTO friends VALUES (1, 3, 4);
+"""
+# as where both holders are removed in one batch: how many go in one is a matter of time
+BOTH_AT_ONCE = """
+INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by, place, journaled_at)
+SELECT j.migration, j.table_name, j.key, j.old_row, j.reason, h.id, j.place, j.journaled_at
+FROM oeventdb_internal.journal AS j, oeventdb_internal.journal AS h
+WHERE j.table_name = 'friends' AND h.table_name = 'ticket_holders' AND h.key = '4' AND j.caused_by <> h.id
+"""
+RESTORE = "SELECT FROM oeventdb_internal.restore_journaled(%s)"
 
 
 def test_rows_that_go_with_a_removed_holder_are_journaled_and_come_back_with_the_rollback(dirty: str) -> None:
@@ -74,6 +90,53 @@ def test_a_holder_is_restored_with_the_rows_that_went_with_it(dirty: str) -> Non
         ("print_shop.prints", 2),
         ("ticket_holders", 1),
     ]
+
+
+def test_of_two_who_restore_holders_of_one_row_at_once_the_second_brings_it_along(dirty: str) -> None:
+    run(dirty, FRIENDS)
+    schema.migrate(dirty)
+    run(dirty, BOTH_AT_ONCE, "UPDATE tickets SET quantity = NULL")
+    holders = query(
+        dirty,
+        "SELECT id FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders' AND key IN ('3', '4') ORDER BY key",
+    )
+    stage = Stage(dirty)
+    first, second = stage.session(), stage.session()
+    first.begin()
+    first.run(RESTORE, holders[0])
+    running = second.start(RESTORE, holders[1])
+    stage.blocked(second, running, by=first)
+    first.commit()
+    assert outcome(running) == "done"
+    stage.close()
+    assert query(dirty, "SELECT * FROM friends") == [(1, 3, 4)]
+
+
+def test_two_who_restore_one_row_by_both_of_its_entries_do_not_wait_for_each_other(dirty: str) -> None:
+    run(dirty, FRIENDS)
+    schema.migrate(dirty)
+    run(dirty, BOTH_AT_ONCE, "UPDATE tickets SET quantity = NULL")
+    # as if the row could not come back with the holders
+    run(dirty, "ALTER TABLE friends ADD CONSTRAINT nobody CHECK (false)")
+    for entry in query(dirty, "SELECT id FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders'"):
+        query(dirty, "SELECT true FROM oeventdb_internal.restore_journaled(%s)", entry)
+    run(dirty, "ALTER TABLE friends DROP CONSTRAINT nobody")
+    entries = query(
+        dirty, "SELECT id FROM oeventdb_internal.journal WHERE table_name = 'friends' ORDER BY id"
+    )
+    assert len(entries) == 2
+    stage = Stage(dirty)
+    holder, first, second = (stage.session() for _ in range(3))
+    holder.begin()
+    holder.run("SELECT FROM ticket_holders WHERE id = 3 FOR UPDATE")
+    one = first.start(RESTORE, entries[0])
+    stage.blocked(first, one, by=holder)
+    other = second.start(RESTORE, entries[1])
+    stage.waits(second, other)
+    holder.commit()
+    assert [outcome(one), outcome(other)] == ["done", "OE400"]
+    stage.close()
+    assert query(dirty, "SELECT * FROM friends") == [(1, 3, 4)]
 
 
 def test_what_others_have_changed_since_is_kept_in_the_journal(dirty: str) -> None:

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from oeventdb import errors, schema
 from oeventdb.schema.journal import journal_list, journal_restore, journal_show, journal_summary
 from tests.docs import reading
+from tests.procedures.sessions import Stage, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,6 +228,23 @@ def test_a_lost_claim_is_had_once_the_ticket_is_free(connection: psycopg.Connect
     connection.execute("SELECT oeventdb.replace_discount_code_tickets(1, ARRAY[1])")
     journal_restore(connection, number)
     assert connection.execute("SELECT discount_code_id FROM tickets WHERE id = 2").fetchone() == (2,)
+
+
+def test_a_lost_claim_is_not_had_by_a_code_that_is_marked_as_deleted_at_that_moment(
+    dirty: str, connection: psycopg.Connection
+) -> None:
+    number = entry(connection, "2:2", "claim lost")
+    connection.execute("SELECT oeventdb.replace_discount_code_tickets(1, ARRAY[1])")
+    stage = Stage(dirty)
+    organizer, restorer = stage.session(), stage.session()
+    organizer.begin()
+    organizer.run("UPDATE discount_codes SET deleted_at = now() WHERE id = 2")
+    restoring = restorer.start("SELECT FROM oeventdb_internal.restore_journaled(%s)", [number])
+    stage.blocked(restorer, restoring, by=organizer)
+    organizer.commit()
+    assert outcome(restoring) == "OE404"
+    stage.close()
+    assert connection.execute("SELECT discount_code_id FROM tickets WHERE id = 2").fetchone() == (None,)
 
 
 def test_a_claim_on_a_ticket_of_another_event_is_refused(connection: psycopg.Connection) -> None:

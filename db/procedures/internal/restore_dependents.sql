@@ -11,11 +11,19 @@ DECLARE
     v_is_back boolean := NOT EXISTS (
         SELECT FROM oeventdb_internal.journal AS j WHERE j.id = restore_dependents.cause AND j.restored_at IS NULL
     );
+    v_ids bigint[] := ARRAY(
+        SELECT j.id FROM oeventdb_internal.journal AS j WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
+    );
 BEGIN
+    IF v_ids = '{}' THEN
+        RETURN;
+    END IF;
+    -- lock before looking: of two who restore rows that the same one pointed at, the second brings it along
+    PERFORM oeventdb_internal.lock_entries(v_ids);
     FOR v_entry IN
         SELECT j.* FROM oeventdb_internal.journal AS j
         WHERE j.caused_by = restore_dependents.cause AND j.restored_at IS NULL
-        ORDER BY j.id FOR UPDATE
+        ORDER BY j.id
     LOOP
         -- it has come back already where another of its keys reached it
         CONTINUE WHEN (SELECT j.restored_at IS NOT NULL FROM oeventdb_internal.journal AS j WHERE j.id = v_entry.id);

@@ -12,8 +12,9 @@ DECLARE
     v_current jsonb;
     v_left record;
 BEGIN
-    -- lock before looking: of two who restore the same entry the second must see that it is done
-    SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id FOR UPDATE;
+    -- lock before looking: of two who restore the same entry, or two of the same row, the second must see that it is done
+    PERFORM oeventdb_internal.lock_entries(ARRAY[restore_journaled.journal_id]);
+    SELECT * INTO v_entry FROM oeventdb_internal.journal AS j WHERE j.id = restore_journaled.journal_id;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('journal_entry', restore_journaled.journal_id);
     ELSIF v_entry.restored_at IS NOT NULL THEN

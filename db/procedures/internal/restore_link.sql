@@ -41,6 +41,8 @@ BEGIN
         );
     END IF;
     UPDATE public.tickets AS t SET discount_code_id = restore_link.discount_code_id WHERE t.id = v_ticket.id;
+    -- marked as deleted while it was waited for; locked by the trigger now, after the ticket, as everybody locks them
+    PERFORM oeventdb_internal.require_discount_code(restore_link.discount_code_id);
 END
 $function$;
 

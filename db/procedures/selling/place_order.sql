@@ -47,13 +47,10 @@ BEGIN
     END IF;
 
     -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
-    IF place_order.discount_code IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_discount_code(c.id::bigint)
-        FROM oeventdb_internal.live_discount_code(place_order.event_id, place_order.discount_code) AS c;
-    END IF;
-    IF place_order.access_code IS NOT NULL THEN
-        PERFORM oeventdb_internal.lock_access_code(c.id::bigint)
-        FROM oeventdb_internal.live_access_code(place_order.event_id, place_order.access_code) AS c;
+    IF place_order.discount_code IS NOT NULL OR place_order.access_code IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_codes(
+            place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code
+        );
     END IF;
     -- under the locks: while they were waited for, a code may have been used, given back, changed or deleted
     v_priced := oeventdb_internal.price_order(
