@@ -1865,12 +1865,14 @@ BEGIN
                 AND pg_catalog.hashint8(n.holder_id) & 7 = v_turn
                 AND n.is_live AND n.place <= n.quantity
                 AND h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.event_id = n.event_id AND h.admission_no IS NULL
-                -- of one that was numbered before a kill, and has been away since, the number is free already; looked up one by one, by OFFSET 0
+                -- of one that was numbered before a kill, and has been away since, the number is free already; looked up one by one, by OFFSET 0,
+                -- and first whether it is free: the notes may be many and without statistics, and would be read from end to end for each holder
                 AND NOT EXISTS (
-                    SELECT FROM oeventdb_internal.holders_written AS w
-                    INNER JOIN oeventdb_internal.free_admissions AS f
-                        ON f.ticket_id = n.ticket_id AND f.place = oeventdb_internal.admission_place(n.place::integer)
-                    WHERE w.holder_id = n.holder_id OFFSET 0
+                    SELECT FROM oeventdb_internal.free_admissions AS f
+                    WHERE f.ticket_id = n.ticket_id AND f.place = oeventdb_internal.admission_place(n.place::integer)
+                        AND EXISTS (
+                            SELECT FROM oeventdb_internal.holders_written AS w WHERE w.holder_id = n.holder_id OFFSET 0
+                        ) OFFSET 0
                 );
             WITH wrong AS (
                 SELECT

@@ -7,6 +7,8 @@ import pytest
 
 from oeventdb import schema
 from tests import samples
+from tests.migrations.stops import migrate_stopping
+from tests.waiting import until
 
 ANALYZED = """
 SELECT last_analyze IS NOT NULL FROM pg_catalog.pg_stat_user_tables
@@ -15,6 +17,10 @@ WHERE schemaname = 'oeventdb_internal' AND relname = 'journal'
 READ = """
 SELECT seq_tup_read + COALESCE(idx_tup_fetch, 0) FROM pg_catalog.pg_stat_user_tables
 WHERE schemaname = 'public' AND relname = 'orders'
+"""
+NOTES_READ = """
+SELECT seq_tup_read FROM pg_catalog.pg_stat_user_tables
+WHERE schemaname = 'oeventdb_internal' AND relname = 'holders_written'
 """
 
 
@@ -52,13 +58,58 @@ def test_orders_with_codes_are_not_read_from_end_to_end_for_every_batch(legacy: 
         assert read[0] < 20 * 3000, "they are in 60 batches"
 
 
+class Killed(Exception):
+    """Ends a migration in the middle."""
+
+
+def test_the_notes_of_written_holders_are_not_read_from_end_to_end_for_each_holder(legacy: str) -> None:
+    """With notes of 200,000 holders each batch of 1,000 took seconds, kept clients waiting, and was cancelled for it, again and again."""
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        event = samples.event(connection)
+        for _ in range(200):
+            samples.ticket(connection, event, quantity=1000)
+        connection.execute(
+            "INSERT INTO ticket_holders (firstname, lastname, ticket_id, event_id)"
+            " SELECT 'A', 'B', %s, %s FROM generate_series(1, 1000)",
+            (samples.ticket(connection, event, quantity=2000), event),
+        )
+
+    def write() -> None:
+        with psycopg.connect(legacy) as connection:
+            connection.execute("ALTER TABLE oeventdb_internal.holders_written SET (autovacuum_enabled = off)")
+            # as whoever adds holders and deletes them leaves them
+            connection.execute(
+                "INSERT INTO oeventdb_internal.holders_written (holder_id)"
+                " SELECT 10000 + g FROM generate_series(1, 200000) AS g"
+            )
+
+    def kill() -> None:
+        raise Killed
+
+    numbers = "CALL oeventdb_internal.number_holders()"
+    with pytest.raises(Killed):
+        migrate_stopping(legacy, "0005", {numbers: write, "drop_unfinished_index('ticket_event')": kill})
+    with psycopg.connect(legacy, autocommit=True) as connection:
+
+        def upgrader_gone() -> bool:
+            query = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name LIKE 'oeventdb%'"
+            return connection.execute(query).fetchone() == (0,)
+
+        until(upgrader_gone)
+        numbered = connection.execute("SELECT count(admission_no) FROM ticket_holders").fetchone()
+        assert numbered == (1000,)
+        read = connection.execute(NOTES_READ).fetchone()
+        assert read is not None
+        assert read[0] < 20 * 200000, "there are 200,000"
+
+
 def test_long_texts_take_no_time_by_the_square_of_their_words(legacy: str) -> None:
     """Each word was compared with all others: two texts of 30,000 took minutes, and take seconds."""
     with psycopg.connect(legacy, autocommit=True) as connection:
         event = samples.event(connection)
         connection.execute(
             "INSERT INTO discount_codes (code, value, type, used_for, event_id, tickets)"
-            " SELECT 'long ' || c, 5, 'percent', 'ticket', %s, (SELECT string_agg(g::text, ',') FROM generate_series(1, 30000) AS g)"
+            " SELECT 'long ' || c, 5, 'percent', 'ticket', %s, (SELECT string_agg(g::text, ',') FROM generate_series(1, 100000) AS g)"
             " FROM generate_series(1, 2) AS c",
             (event,),
         )
