@@ -262,7 +262,7 @@ WITH restored AS (
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
         -- one that is gone cannot be put back
-        AND (j.old_row ->> 'event_id' IS NULL OR EXISTS (SELECT FROM public.events AS e WHERE e.id::text = j.old_row ->> 'event_id'))
+        AND (j.old_row ->> 'event_id' IS NULL OR (j.old_row ->> 'event_id')::bigint IN (SELECT e.id FROM public.events AS e))
     RETURNING j.id
 )
 DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id;

@@ -124,12 +124,15 @@ INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reas
 SELECT '0006.discount-codes', 'tickets', c.id::text || ':' || t.id::text,
     pg_catalog.jsonb_build_object('discount_code_id', c.id, 'ticket_id', t.id), 'link made since the migration'
 FROM (
-    SELECT n.discount_code_id, pg_catalog.ltrim(n.id::text, '0') COLLATE pg_catalog."C" AS word
+    SELECT n.discount_code_id, pg_catalog.ltrim(n.id::text, '0') COLLATE "C" AS word
     FROM public.tickets AS n WHERE n.discount_code_id IS NOT NULL
     EXCEPT
-    SELECT d.id, pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0') COLLATE pg_catalog."C"
-    FROM public.discount_codes AS d
-    CROSS JOIN LATERAL pg_catalog.string_to_table(d.tickets, ',') AS p (word)
+    SELECT w.id, w.word COLLATE "C"
+    FROM (
+        SELECT d.id, pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0') AS word
+        FROM public.discount_codes AS d
+        CROSS JOIN LATERAL pg_catalog.string_to_table(d.tickets, ',') AS p (word)
+    ) AS w
 ) AS r
 INNER JOIN public.tickets AS t ON t.discount_code_id = r.discount_code_id AND pg_catalog.ltrim(t.id::text, '0') = r.word
 INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id;
