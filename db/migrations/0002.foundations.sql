@@ -711,17 +711,18 @@ CREATE OR REPLACE FUNCTION oeventdb_internal.lock_entries(
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- a plan lasts as long as its session: one made for few entries would read all of them from end to end ever after
+SET plan_cache_mode = 'force_generic_plan'
+SET enable_seqscan = off
 AS $function$
-BEGIN
-    PERFORM FROM oeventdb_internal.journal AS j
-    WHERE j.id IN (
-        SELECT pg_catalog.unnest(lock_entries.journal_ids)
-        UNION ALL
+DECLARE
+    v_others CONSTANT bigint[] := ARRAY(
         SELECT s.id FROM oeventdb_internal.journal AS e
         INNER JOIN oeventdb_internal.journal AS s ON s.place = e.place AND s.journaled_at = e.journaled_at
         WHERE e.id = ANY (lock_entries.journal_ids)
-    )
-    ORDER BY j.id FOR UPDATE;
+    );
+BEGIN
+    PERFORM FROM oeventdb_internal.journal AS j WHERE j.id = ANY (lock_entries.journal_ids || v_others) ORDER BY j.id FOR UPDATE;
 END
 $function$;
 

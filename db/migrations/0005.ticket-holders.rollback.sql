@@ -194,8 +194,11 @@ DECLARE
         WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.old_row ? 'firstname'
         ORDER BY j.id DESC LIMIT 1
     );
+    v_nested text := pg_catalog.current_setting('enable_nestloop');
 BEGIN
     IF v_columns IS NOT NULL THEN
+        -- how many come back nobody knows before: taken for few, they would be compared each with each
+        PERFORM pg_catalog.set_config('enable_nestloop', 'off', true);
         EXECUTE pg_catalog.format(
             $query$
             WITH removed AS (
@@ -218,6 +221,7 @@ BEGIN
             DELETE FROM oeventdb_internal.journal AS j USING restored AS r, removed AS m WHERE m.id = r.id AND j.id = m.oeventdb_journal_id
             $query$, v_columns
         );
+        PERFORM pg_catalog.set_config('enable_nestloop', v_nested, true);
     END IF;
 END
 $$;
