@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from oeventdb import schema
 from oeventdb.errors import DatabaseUnreachable
-from tests.migrations.stops import migrate_stopping
+from tests.migrations.stops import migrate_stopping, waiting_for
 from tests.migrations.surroundings import query, run
 from tests.procedures import invariants
 from tests.waiting import until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ROWS = """
 INSERT INTO events (id, identifier, name, state, starts_at, ends_at, timezone)
@@ -65,25 +60,6 @@ def faults(dsn: str) -> list[object]:
         return [*invariants.broken(connection), *said]
 
 
-@contextmanager
-def waiting_for(
-    dsn: str, stop: str, change: Callable[[psycopg.Connection], object], to: str = "0005"
-) -> Iterator[psycopg.Connection]:
-    """In the block the migration waits for the transaction of a client that made a change at the stop."""
-    made: list[object] = []
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(dsn) as client:
-
-        def stopped() -> None:
-            change(client)
-            made.append(change)
-
-        migrating = pool.submit(migrate_stopping, dsn, to, {stop: stopped})
-        until(lambda: made and query(dsn, "SELECT FROM pg_locks WHERE NOT granted"), seconds=30)
-        yield client
-        client.commit()
-        migrating.result(60)
-
-
 def test_a_holder_that_comes_back_to_a_ticket_that_has_moved(unnumbered: str) -> None:
     migrate_stopping(unnumbered, "0005", {SURPLUS: lambda: run(unnumbered, AWAY, MOVED, BACK)})
     assert holders(unnumbered) == [(1, 1, 2, True), *UNCHANGED[1:]]
@@ -93,7 +69,7 @@ def test_a_holder_that_comes_back_to_a_ticket_that_has_moved(unnumbered: str) ->
 def test_a_holder_that_comes_back_while_it_is_waited_for(unnumbered: str) -> None:
     run(unnumbered, "UPDATE ticket_holders SET event_id = NULL WHERE id = 1")
     with waiting_for(
-        unnumbered, NUMBERS, lambda client: [client.execute(s.encode()) for s in (AWAY, MOVED, BACK)]
+        unnumbered, "0005", NUMBERS, lambda client: [client.execute(s.encode()) for s in (AWAY, MOVED, BACK)]
     ):
         pass
     assert holders(unnumbered) == [(1, 1, 2, True), *UNCHANGED[1:]]
@@ -133,7 +109,7 @@ def test_a_ticket_moves_under_a_snapshot_of_all_its_holders_only(unnumbered: str
         in_the_way.execute("LOCK TABLE orders IN ROW EXCLUSIVE MODE")
 
     with (
-        waiting_for(unnumbered, RULE_ON, insert_behind_it),
+        waiting_for(unnumbered, "0005", RULE_ON, insert_behind_it),
         pytest.raises(psycopg.errors.FeatureNotSupported),
         client,
     ):
@@ -147,7 +123,7 @@ def test_a_new_holder_of_an_order_that_is_being_cancelled(unnumbered: str) -> No
         client.execute("UPDATE orders SET status = 'cancelled' WHERE id = 2")
         run(unnumbered, NEW)
 
-    with waiting_for(unnumbered, RULE_ON, cancel_and_insert):
+    with waiting_for(unnumbered, "0005", RULE_ON, cancel_and_insert):
         pass
     assert holders(unnumbered) == [*UNCHANGED, (9, 3, 1, False)]
     assert faults(unnumbered) == []
@@ -188,6 +164,7 @@ def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(u
         pytest.raises(DatabaseUnreachable),
         waiting_for(
             unnumbered,
+            "0005",
             NUMBERS,
             lambda c: c.execute(f"SELECT FROM ticket_holders WHERE id = {last} FOR UPDATE".encode()),
         ),
@@ -209,7 +186,7 @@ def test_a_holder_that_is_to_go_goes_to_another_ticket(unnumbered: str) -> None:
         run(unnumbered, "UPDATE tickets SET quantity = 1 WHERE id = 2")
         client.execute("UPDATE ticket_holders SET ticket_id = 3 WHERE id = 3")
 
-    with waiting_for(unnumbered, RULE_ON, lower_and_leave):
+    with waiting_for(unnumbered, "0005", RULE_ON, lower_and_leave):
         pass
     assert holders(unnumbered) == [*UNCHANGED[:2], (3, 3, 1, True)]
     assert faults(unnumbered) == []
@@ -254,9 +231,9 @@ def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: s
         ThreadPoolExecutor(1) as pool,
         waiting_for(
             legacy,
+            "0003",
             FILL,
             lambda c: c.execute(f"SELECT FROM feedback WHERE id = {first} FOR UPDATE".encode()),
-            to="0003",
         ) as client,
     ):
         rewriting = pool.submit(run, legacy, "VACUUM FULL feedback")
@@ -279,7 +256,7 @@ def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None
         "INSERT INTO feedback (id, rating, user_id, event_id) VALUES (1, '4', 1, 1), (2, '5', 1, 1)",
     )
     with waiting_for(
-        legacy, SUPERSEDE, lambda c: c.execute("UPDATE feedback SET event_id = 2 WHERE id = 1"), to="0004"
+        legacy, "0004", SUPERSEDE, lambda c: c.execute("UPDATE feedback SET event_id = 2 WHERE id = 1")
     ):
         pass
     assert query(legacy, "SELECT id, is_superseded FROM feedback ORDER BY id") == [(1, False), (2, False)]
@@ -296,7 +273,7 @@ def test_an_order_that_gets_another_code_counts_for_it(legacy: str) -> None:
         "UPDATE orders SET discount_code_id = 1 WHERE id = 1",
     )
     with waiting_for(
-        legacy, USES, lambda c: c.execute("UPDATE orders SET discount_code_id = 2 WHERE id = 1"), to="0009"
+        legacy, "0009", USES, lambda c: c.execute("UPDATE orders SET discount_code_id = 2 WHERE id = 1")
     ):
         pass
     assert query(legacy, "SELECT id, used_number FROM discount_codes ORDER BY id") == [(1, 0), (2, 2)]

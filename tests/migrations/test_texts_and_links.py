@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-import psycopg
 import pytest
 
 from oeventdb import schema
+from tests.migrations.stops import waiting_for
 from tests.migrations.surroundings import query, run
-from tests.waiting import until
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -26,6 +23,7 @@ CHANGES = (
     "UPDATE tickets SET discount_code_id = NULL WHERE id = 1",
     "SELECT oeventdb.create_discount_code(1, 'THIRD', 'percent', 5, 'ticket', '{6}')",
 )
+LINK = "CALL oeventdb_internal.link_last_ticket_texts()"
 LINKS = [(1, None), (2, "SECOND"), (3, "FIRST"), (4, None), (5, "FIRST"), (6, "THIRD")]
 
 
@@ -77,10 +75,7 @@ def test_a_code_that_changes_while_its_text_becomes_links_stops_nothing(linked: 
         "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (2, 'two', now(), now(), 'UTC')",
         "INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES (3, 'THIRD', 'percent', 5, 'ticket', 1, '5')",
     )
-    with ThreadPoolExecutor(1) as pool:
-        with psycopg.connect(linked) as client:
-            client.execute(change.encode())
-            migrating = pool.submit(schema.migrate, linked)
-            until(lambda: query(linked, "SELECT FROM pg_locks WHERE NOT granted") != [], seconds=30)
-        assert migrating.result(30) == ["0010.drop-discount-code-tickets"]
+    with waiting_for(linked, "0010", LINK, lambda client: client.execute(change.encode())):
+        pass
+    assert schema.migrate(linked) == []
     assert query(linked, "SELECT id FROM tickets WHERE discount_code_id = 3") == []
