@@ -67,7 +67,7 @@ class LocalElasticsearch:
             "ES_PATH_CONF": str(self.home / "config"),
             "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", f"-Xms{heap} -Xmx{heap} {_QUICK_START}"),
             "ES_TMPDIR": str(temporary),
-            "CLI_JAVA_OPTS": os.environ.get("CLI_JAVA_OPTS", _QUICK_COMPILER),
+            "CLI_JAVA_OPTS": f"{os.environ.get('CLI_JAVA_OPTS', _QUICK_COMPILER)} -Djava.io.tmpdir={temporary}",
             "HOME": str(temporary),
         }
 
