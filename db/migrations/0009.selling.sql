@@ -964,14 +964,14 @@ REVOKE ALL ON FUNCTION oeventdb_internal.require_buyer(text, text, interval) FRO
 CREATE OR REPLACE FUNCTION oeventdb_internal.begin_request(
     idempotency_key text,
     request jsonb
-) RETURNS bigint
+) RETURNS oeventdb."order"
 LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     v_digest bytea := pg_catalog.sha256(pg_catalog.convert_to(begin_request.request::text, 'UTF8'));
-    v_earlier oeventdb_internal.order_requests;
+    v_earlier record;
 BEGIN
     LOOP
         INSERT INTO oeventdb_internal.order_requests (idempotency_key, request_digest)
@@ -980,7 +980,10 @@ BEGIN
         IF FOUND THEN
             RETURN NULL;
         END IF;
-        SELECT r.* INTO v_earlier FROM oeventdb_internal.order_requests AS r
+        -- key and order in one statement, as they go together
+        SELECT r.request_digest, r.order_id, oeventdb_internal.order_row(o.*) AS placed INTO v_earlier
+        FROM oeventdb_internal.order_requests AS r
+        LEFT JOIN public.orders AS o ON o.id = r.order_id
         WHERE r.idempotency_key = begin_request.idempotency_key COLLATE "default";
         -- gone again, with its order: then the key is new
         EXIT WHEN FOUND;
@@ -992,13 +995,15 @@ BEGIN
             pg_catalog.jsonb_build_object('idempotency_key', begin_request.idempotency_key, 'order_id', v_earlier.order_id),
             'Repeat the request exactly, or use a new key for a new one.'
         );
+    ELSIF (v_earlier.placed).id IS NULL THEN
+        PERFORM oeventdb_internal.refuse_unknown('order', v_earlier.order_id);
     END IF;
-    RETURN v_earlier.order_id;
+    RETURN v_earlier.placed;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.begin_request(text, jsonb) IS
-'NULL for a key that is new; the order''s id for the same request again. Raises OE303 for another request.';
+'NULL for a key that is new; the order for the same request again. Raises OE303 for another request, OE404 for an order that is not there.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.begin_request(text, jsonb) FROM PUBLIC;
 -- <<<
@@ -1146,8 +1151,6 @@ DECLARE
     v_priced oeventdb_internal.priced_order;
     v_order oeventdb."order";
     v_request jsonb;
-    v_earlier bigint;
-    v_missed bigint;
 BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
@@ -1156,18 +1159,11 @@ BEGIN
             place_order.event_id, oeventdb_internal.read_order_lines(place_order.lines), place_order.email,
             place_order.discount_code, place_order.access_code, EXTRACT(EPOCH FROM place_order.hold)
         );
-        LOOP
-            v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, v_request);
-            EXIT WHEN v_earlier IS NULL;
-            RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
-            IF FOUND THEN
-                RETURN;
-            ELSIF v_earlier = v_missed THEN
-                PERFORM oeventdb_internal.refuse_unknown('order', v_earlier);
-            END IF;
-            -- deleted since the key was looked at: then the key is new
-            v_missed := v_earlier;
-        END LOOP;
+        v_order := oeventdb_internal.begin_request(place_order.idempotency_key, v_request);
+        IF v_order.id IS NOT NULL THEN
+            RETURN NEXT v_order;
+            RETURN;
+        END IF;
     END IF;
 
     -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders

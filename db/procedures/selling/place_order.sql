@@ -22,8 +22,6 @@ DECLARE
     v_priced oeventdb_internal.priced_order;
     v_order oeventdb."order";
     v_request jsonb;
-    v_earlier bigint;
-    v_missed bigint;
 BEGIN
     PERFORM oeventdb_internal.require_buyer(place_order.email, place_order.idempotency_key, place_order.hold);
     IF place_order.idempotency_key IS NOT NULL THEN
@@ -32,18 +30,11 @@ BEGIN
             place_order.event_id, oeventdb_internal.read_order_lines(place_order.lines), place_order.email,
             place_order.discount_code, place_order.access_code, EXTRACT(EPOCH FROM place_order.hold)
         );
-        LOOP
-            v_earlier := oeventdb_internal.begin_request(place_order.idempotency_key, v_request);
-            EXIT WHEN v_earlier IS NULL;
-            RETURN QUERY SELECT (oeventdb_internal.order_row(o.*)).* FROM public.orders AS o WHERE o.id = v_earlier;
-            IF FOUND THEN
-                RETURN;
-            ELSIF v_earlier = v_missed THEN
-                PERFORM oeventdb_internal.refuse_unknown('order', v_earlier);
-            END IF;
-            -- deleted since the key was looked at: then the key is new
-            v_missed := v_earlier;
-        END LOOP;
+        v_order := oeventdb_internal.begin_request(place_order.idempotency_key, v_request);
+        IF v_order.id IS NOT NULL THEN
+            RETURN NEXT v_order;
+            RETURN;
+        END IF;
     END IF;
 
     -- everybody locks in this order: discount code, access code, tickets by id; the uses are counted by the trigger of orders
