@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -14,7 +15,10 @@ from psycopg.rows import TupleRow
 from oeventdb.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
+    from psycopg.abc import PQGen
     from psycopg.errors import Diagnostic
+
+_Result = TypeVar("_Result")
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that does not answer, where neither DSN nor PGCONNECT_TIMEOUT says."""
@@ -25,6 +29,9 @@ _KEEPALIVES: dict[str, Any] = {
     **{f"keepalives_{name}": value for name, value in _PROBES.items()},
 }
 """A server whose machine or network is gone is noticed after two minutes, not after the system's two hours."""
+
+_LONGEST_SILENCE = 120.0
+"""Seconds without a word from the server after which it is asked, by a new connection, whether it answers at all."""
 
 SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PROBES.items()}
 """Settings by which the server notices a client that is gone, as soon as the client would notice the server."""
@@ -43,6 +50,45 @@ _UNHINDERED = {
     "transaction_timeout": "0",
     **SERVER_KEEPALIVES,
 }
+
+
+class _Connection(psycopg.Connection[TupleRow]):
+    """Is lost as well where the server, or what stands before it, keeps the connection and does not answer any more.
+
+    A statement may take long without a word, so silence alone is no sign: nobody is let in any more, either.
+    """
+
+    ways: dict[str, Any]
+    """How it was connected."""
+
+    def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
+        """Wait as psycopg does, while the server answers."""
+        return super().wait(self._heard(gen), *args, **kwargs)
+
+    def _heard(self, gen: PQGen[_Result]) -> PQGen[_Result]:
+        heard = time.monotonic()
+        try:
+            ready = yield next(gen)
+            while True:
+                if ready:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > _LONGEST_SILENCE:
+                    self._require_answer()
+                    heard = time.monotonic()
+                ready = yield gen.send(ready)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+    def _require_answer(self) -> None:
+        here = {name: getattr(self.info, name) for name in ("host", "hostaddr", "port")}
+        try:
+            psycopg.connect(**self.ways | {name: value for name, value in here.items() if value}).close()
+        except psycopg.errors.ConnectionTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the server keeps the connection, but does not answer") from None
+        except psycopg.Error:
+            logging.getLogger(__name__).debug("the server answers, if only to refuse another connection")
 
 
 def conninfo(dsn: str) -> str:
@@ -92,11 +138,12 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
     kwargs.setdefault("fallback_application_name", "oeventdb")
     kwargs.setdefault("prepare_threshold", None)
     try:
-        connection = psycopg.connect(target, **kwargs)
+        connection = _Connection.connect(target, **kwargs)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         # the latter is psycopg's own, for a value that it reads before libpq does
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
+    connection.ways = {"conninfo": target, **kwargs}
     connection.add_notice_handler(_log_warning)
     _independent_of_the_role(connection)
     return connection

@@ -81,7 +81,7 @@ class _Readable(JsonSerializer):
     def loads(self, data: bytes) -> Any:
         try:
             return super().loads(data)
-        except SerializationError:
+        except (SerializationError, RecursionError):
             return data.decode("utf-8", "backslashreplace")
 
 
@@ -262,7 +262,8 @@ def reason_of(body: Any) -> str:
     if error.get("type") == "index_closed_exception":
         # all it says is "closed"
         reason += f" is the index {error.get('index')}"
-    for cause in (error.get("caused_by"), *error.get("root_cause", ())):
+    causes = error.get("root_cause")
+    for cause in (error.get("caused_by"), *(causes if isinstance(causes, list) else ())):
         if isinstance(cause, dict) and cause.get("reason") and cause["reason"] not in reason:
             reason += f": {cause['reason']}"
     return _storable(reason)[:600]

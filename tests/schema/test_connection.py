@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from oeventdb import schema
 from oeventdb.connection import unhindered
 from oeventdb.errors import DatabaseUnreachable
+from oeventdb.servers.postgres import Postgres
 from tests.roles import Roles
+from tests.search.proxy import Proxy
 
 SECRET = "hunter2"
 
@@ -121,6 +125,34 @@ def test_a_server_that_does_not_answer_is_not_waited_for_long() -> None:
         started = time.monotonic()
         failure(f"host=127.0.0.1 port={port} user=me password={SECRET} connect_timeout=2")
         assert time.monotonic() - started < 30
+
+
+def test_a_server_that_stands_still_with_its_connections_open_is_lost(
+    listening: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.2)
+    with Proxy(*listening) as proxy:
+        port = proxy.url.rpartition(":")[2]
+        connection = schema.connect(f"host=127.0.0.1 port={port} user=postgres connect_timeout=2")
+        proxy.flowing.clear()
+        # should it wait, the proxy lets go of it
+        release = threading.Timer(20, proxy.flowing.set)
+        release.start()
+        with pytest.raises(psycopg.OperationalError, match="does not answer"), connection.transaction():
+            connection.execute("SELECT 1")
+        release.cancel()
+    assert connection.closed
+
+
+def test_a_long_silence_of_a_server_that_answers_others_if_only_to_refuse_is_waited_for(
+    owned: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.1)
+    with schema.connect(owned) as connection:
+        with psycopg.connect(postgres.dsn) as admin:
+            role = sql.Identifier(connection.info.user)
+            admin.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(role))
+        assert connection.execute("SELECT 1 FROM pg_sleep(0.5)").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("autocommit", [True, False])

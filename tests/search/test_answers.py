@@ -74,6 +74,22 @@ def test_an_answer_without_its_parts_is_told(
         commands[command]()
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (200, b'{"a":' * 100_000, "is not Elasticsearch$"),
+        (400, b'{"error":{"reason":"no","root_cause":null}}', "HTTP 400: no$"),
+        (400, b'{"error":{"reason":"no","root_cause":5}}', "HTTP 400: no$"),
+    ],
+    ids=["nested", "no cause", "no list of causes"],
+)
+def test_what_elasticsearch_would_not_say_is_told(proxy: Proxy, status: int, said: bytes, told: str) -> None:
+    answer = refusal(status, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
+    proxy.verdict = lambda _: answer
+    with search.Cluster(proxy.url) as cluster, pytest.raises(SearchUnavailable, match=told):
+        cluster.request("GET", "/")
+
+
 def test_what_a_signal_raises_in_a_request_is_not_taken_for_the_network(proxy: Proxy) -> None:
     class TooLate(Exception):
         pass
