@@ -63,12 +63,18 @@ class _Connection(psycopg.Connection[TupleRow]):
 
     def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """Wait as psycopg does, while the server answers."""
-        return super().wait(self._heard(gen), *args, **kwargs)
+        try:
+            wanted = next(gen)
+        except StopIteration as end:
+            # it was here already, as most rows of a COPY are
+            result: _Result = end.value
+            return result
+        return super().wait(self._heard(gen, wanted), *args, **kwargs)
 
-    def _heard(self, gen: PQGen[_Result]) -> PQGen[_Result]:
+    def _heard(self, gen: PQGen[_Result], wanted: Any) -> PQGen[_Result]:
         heard = time.monotonic()
         try:
-            ready = yield next(gen)
+            ready = yield wanted
             while True:
                 if ready:
                     heard = time.monotonic()
