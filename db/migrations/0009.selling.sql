@@ -366,7 +366,9 @@ AS $function$
 DECLARE
     v_code public.access_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM oeventdb_internal.live_access_code(find_access_code.event_id, find_access_code.code) AS c;
+    -- the columns of the table, not of the function: a session keeps those in its plan, and once one is dropped they are out of step
+    SELECT c.* INTO v_code FROM public.access_codes AS c
+    WHERE c.id = (SELECT l.id FROM oeventdb_internal.live_access_code(find_access_code.event_id, find_access_code.code) AS l);
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_access_code('unknown');
     ELSIF v_code.is_active IS NOT TRUE THEN
@@ -400,7 +402,9 @@ AS $function$
 DECLARE
     v_code public.discount_codes;
 BEGIN
-    SELECT c.* INTO v_code FROM oeventdb_internal.live_discount_code(find_discount_code.event_id, find_discount_code.code) AS c;
+    -- the columns of the table, not of the function: a session keeps those in its plan, and once one is dropped they are out of step
+    SELECT c.* INTO v_code FROM public.discount_codes AS c
+    WHERE c.id = (SELECT l.id FROM oeventdb_internal.live_discount_code(find_discount_code.event_id, find_discount_code.code) AS l);
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_discount_code('unknown');
     ELSIF v_code.used_for <> 'ticket' THEN

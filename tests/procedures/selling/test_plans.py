@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.procedures.selling.shop import Shop, line
 
 if TYPE_CHECKING:
@@ -49,6 +51,17 @@ def test_an_order_ends_without_a_look_at_the_other_holders_of_its_ticket(db: psy
     for order in orders:
         shop.client.cancel_order(order_identifier=str(order))
     assert 0 < _read(db) - before < 1000
+
+
+@pytest.mark.parametrize("column", ["discount_codes.discount_url", "access_codes.access_url"])
+def test_a_session_that_sold_goes_on_when_a_column_is_dropped(db: psycopg.Connection, column: str) -> None:
+    """As a migration drops one under the pools of a running application: a plan of before would put values into other columns."""
+    shop = Shop(db)
+    ticket = shop.ticket(price=20)
+    codes = {"discount_code": shop.discount(ticket, value=10), "access_code": shop.access(ticket)}
+    before = [shop.place(line(ticket), **codes).amount for _ in range(2)]
+    db.execute("ALTER TABLE public.{} DROP COLUMN {}".format(*column.split(".")).encode())
+    assert [*before, shop.place(line(ticket), **codes).amount] == [18, 18, 18]
 
 
 def _read(db: psycopg.Connection) -> int:
