@@ -28,7 +28,7 @@ def is_acceptable(request: Request) -> bool:
         return True
     for value, quality in parse_accept_header(accept):
         media_type, parameters = parse_options_header(value)
-        if quality and media_type in (MEDIA_TYPE, "application/*", "*/*") and not parameters:
+        if quality and media_type.lower() in (MEDIA_TYPE, "application/*", "*/*") and not parameters:
             return True
     return False
 
@@ -36,7 +36,7 @@ def is_acceptable(request: Request) -> bool:
 def is_supported(request: Request) -> bool:
     """Whether the body is declared as JSON:API, without parameters."""
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
-    return media_type == MEDIA_TYPE and not parameters
+    return media_type.lower() == MEDIA_TYPE and not parameters
 
 
 def with_entity_tag(response: Response, request: Request) -> Response:

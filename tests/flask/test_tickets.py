@@ -203,6 +203,7 @@ def test_entity_tags(api: Api, scene: Scene) -> None:
     ("accept", "status"),
     [
         ("application/vnd.api+json", 200),
+        ("Application/Vnd.API+JSON", 200),
         ("*/*", 200),
         ("text/html, application/*;q=0.1", 200),
         ("application/vnd.api+json; ext=x, application/vnd.api+json", 200),
