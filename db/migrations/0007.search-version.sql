@@ -325,7 +325,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.search_changes(pg_snapshot, bigint, int
 -- >>> db/procedures/search/search_take.sql
 -- A worker takes changed events that no other worker has, and holds them until its transaction ends; writers never wait for it.
 CREATE OR REPLACE FUNCTION oeventdb_internal.search_take(
-    batch integer, only_events bigint[] DEFAULT NULL, queued_until timestamptz DEFAULT NULL
+    batch integer, only_events bigint[] DEFAULT NULL, queued_until timestamptz DEFAULT NULL, except_events bigint[] DEFAULT '{}'
 )
 RETURNS TABLE (event_id bigint, search_version bigint, lines text)
 LANGUAGE plpgsql
@@ -348,9 +348,12 @@ BEGIN
     IF search_take.only_events IS NULL THEN
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
-            WHERE o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
-                -- queued before the clock was set back, or by a server whose clock was ahead
-                OR o.queued_at > pg_catalog.clock_timestamp()
+            WHERE (
+                    o.queued_at <= COALESCE(search_take.queued_until, 'infinity')
+                    -- queued before the clock was set back, or by a server whose clock was ahead
+                    OR o.queued_at > pg_catalog.clock_timestamp()
+                )
+                AND o.event_id <> ALL (search_take.except_events)
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
@@ -389,12 +392,12 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) IS
-'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, and those queued by a time), with their current version
-and the lines of a bulk request: a document, a deletion, or an empty text for an event with over 100 MB of text. Fewer where their lines are over
-8 MB. They stay locked for other workers until the transaction ends. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[]) IS
+'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, those queued by a time, none of those excepted),
+with their current version and the lines of a bulk request: a document, a deletion, or an empty text for an event with over 100 MB of text.
+Fewer where their lines are over 8 MB. They stay locked for other workers until the transaction ends. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[]) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/search/search_acknowledge.sql

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Request, Response
+from werkzeug.exceptions import PreconditionFailed
 from werkzeug.http import parse_accept_header, parse_options_header
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -27,7 +28,7 @@ def is_acceptable(request: Request) -> bool:
         return True
     for value, quality in parse_accept_header(accept):
         media_type, parameters = parse_options_header(value)
-        if quality and media_type in (MEDIA_TYPE, "application/*", "*/*") and not parameters:
+        if quality and media_type.lower() in (MEDIA_TYPE, "application/*", "*/*") and not parameters:
             return True
     return False
 
@@ -35,11 +36,11 @@ def is_acceptable(request: Request) -> bool:
 def is_supported(request: Request) -> bool:
     """Whether the body is declared as JSON:API, without parameters."""
     media_type, parameters = parse_options_header(request.headers.get("Content-Type"))
-    return media_type == MEDIA_TYPE and not parameters
+    return media_type.lower() == MEDIA_TYPE and not parameters
 
 
 def with_entity_tag(response: Response, request: Request) -> Response:
-    """The response with a strong ETag, or 304 where the client has it already."""
+    """The response with a strong ETag, or 304 where the client has it already; raises what is a 412 where it wants another."""
     if request.method not in ("GET", "HEAD") or response.status_code != 200:
         return response
     response.add_etag()
@@ -50,4 +51,6 @@ def with_entity_tag(response: Response, request: Request) -> Response:
         # any version will do, and there is one; werkzeug would compare the star with its tag
         del environ["HTTP_IF_MATCH"]
     response.make_conditional(environ)
+    if response.status_code == 412:
+        raise PreconditionFailed("it was changed since; read it again")
     return response

@@ -17,7 +17,7 @@ from oeventdb.search.cluster import Answer, reason_of
 from oeventdb.search.export import BODY_BYTES, is_utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     import psycopg
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("oeventdb.search")
 
-_TAKE = "SELECT event_id, search_version, lines FROM oeventdb_internal.search_take(%s, %s::bigint[], %s)"
+_TAKE = "SELECT event_id, search_version, lines FROM oeventdb_internal.search_take(%s, %s::bigint[], %s, %s::bigint[])"
 
 BATCH = 1000
 """Events that a worker takes at a time."""
@@ -36,6 +36,8 @@ _LONGEST_REQUESTS = "10min"
 
 _LONGEST_RECORDING = "10s"
 """The same once they are answered: what is acknowledged then, its writers wait for."""
+
+_WAITING = "SELECT event_id FROM oeventdb_internal.search_current(%s::bigint[]) WHERE waits"
 
 _DELETION = b'{"delete":'
 _DEMAND = b'{"update":{"_id":"none"}}\n{"doc":{}}\n'
@@ -92,11 +94,38 @@ class Tries:
                 self._known.pop(change.event_id, None)
 
 
+class Left:
+    """Events that were sent and are in the outbox still: each has changed again, or somebody is about to.
+
+    The others come first, or they would never have their turn where these are many, or long.
+    """
+
+    def __init__(self, pause: float = float("inf")) -> None:
+        self._pause = pause
+        self._sent: dict[int, float] = {}
+
+    def ids(self) -> list[int]:
+        """Return all of them."""
+        return list(self._sent)
+
+    def due(self, batch: int) -> list[int]:
+        """Return those that were sent the longest ago, if the pause is over for them."""
+        before = time.monotonic() - self._pause
+        return [each for each, sent in list(self._sent.items())[:batch] if sent < before]
+
+    def update(self, known: Iterable[int], waiting: Iterable[int]) -> None:
+        """Of those that are known about, know just these, as sent now."""
+        for each in known:
+            self._sent.pop(each, None)
+        self._sent.update(dict.fromkeys(waiting, time.monotonic()))
+
+
 @dataclass
 class Outcome:
     """What became of the changes of one batch."""
 
     tries: Tries = field(default_factory=Tries)
+    left: Left = field(default_factory=Left)
     taken: int = 0
     removed: int = 0
     """How many left the outbox; the others have changed again."""
@@ -104,6 +133,11 @@ class Outcome:
     refused: list[tuple[Change, str]] = field(default_factory=list)
     put_off: str = ""
     """Why the rest was put off; empty when there is none."""
+
+    @property
+    def sent(self) -> list[int]:
+        """The events that Elasticsearch has answered for."""
+        return [change.event_id for change in (*self.accepted, *(change for change, _ in self.refused))]
 
 
 def step(
@@ -115,22 +149,24 @@ def step(
     only: Sequence[int] | None = None,
     until: datetime | None = None,
     tries: Tries | None = None,
+    left: Left | None = None,
 ) -> Outcome:
     """Take one batch, send it, and remove from the outbox what Elasticsearch acknowledged.
 
-    With `until`, only of what was queued by then. The connection must be in autocommit. Whatever fails in between leaves the changes in the
+    With `until`, only of what was queued by then; none of what is `left`, unless it is named by `only`. The connection must be in autocommit. Whatever fails in between leaves the changes in the
     outbox: sending one twice does no harm, because every write carries its version.
     """
-    outcome = Outcome(tries or Tries())
+    outcome = Outcome(tries or Tries(), left or Left())
     with connection.transaction():
         # a worker that stands still must not keep its batch from the others
         unhindered(connection, idle=_LONGEST_REQUESTS)
         as_bytes(connection)
-        changes = fetch(connection, _TAKE, (batch, None if only is None else list(only), until))
+        named = None if only is None else list(only)
+        changes = fetch(connection, _TAKE, (batch, named, until, outcome.left.ids()))
         outcome.taken = len(changes)
         _deliver_all(cluster, alias, changes, outcome)
         set_locally(connection, {"idle_in_transaction_session_timeout": _LONGEST_RECORDING})
-        _record(connection, outcome)
+        _record(connection, outcome, only or ())
     outcome.tries.forget([*outcome.accepted, *(change for change, _ in outcome.refused)])
     return outcome
 
@@ -161,8 +197,8 @@ def fetch(connection: psycopg.Connection[Any], query: LiteralString, values: Seq
         return [Change(*row) for row in cursor.execute(query, values)]
 
 
-def _record(connection: psycopg.Connection[Any], outcome: Outcome) -> None:
-    outcome.removed = len(outcome.refused)
+def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequence[int]) -> None:
+    acknowledged = 0
     if outcome.accepted:
         row = connection.execute(
             "SELECT oeventdb_internal.search_acknowledge(%s::bigint[], %s::bigint[])",
@@ -171,13 +207,17 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome) -> None:
                 [change.search_version for change in outcome.accepted],
             ),
         ).fetchone()
-        outcome.removed += row[0] if row else 0
+        acknowledged = row[0] if row else 0
     for change, reason in outcome.refused:
         _LOG.warning("event %s version %s refused: %s", change.event_id, change.search_version, reason)
         connection.execute(
             "SELECT oeventdb_internal.search_bury(%s, %s, %s)",
             (change.event_id, change.search_version, storable(connection, reason)),
         )
+    sent = outcome.sent
+    waiting = connection.execute(_WAITING, (sent,)).fetchall() if acknowledged < len(sent) else []
+    outcome.removed = len(sent) - len(waiting)
+    outcome.left.update((*known, *sent), [row[0] for row in waiting])
 
 
 def bodies(changes: list[Change]) -> Iterator[list[Change]]:

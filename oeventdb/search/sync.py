@@ -62,6 +62,7 @@ class Worker:
         stop: threading.Event,
         *,
         tries: outbox.Tries,
+        left: outbox.Left,
         until: datetime | None,
     ) -> None:
         self._dsn = dsn
@@ -70,6 +71,8 @@ class Worker:
         self._totals = totals
         self._stop = stop
         self._tries = tries
+        self._left = left
+        self._was_left = False
         self._until = until
         self._connection: psycopg.Connection[TupleRow] | None = None
 
@@ -102,11 +105,16 @@ class Worker:
         """
         pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
         while not self._stop.is_set():
+            if since is not None:
+                self._left = outbox.Left()
             try:
                 outcome = self._step()
                 if outcome.removed:
                     pauses, looks = Pauses(patience), Pauses(patience, longest=_LOOK_AGAIN_SOON)
-                elif outcome.taken or since is None:
+                elif since is None:
+                    if not outcome.taken:
+                        break
+                elif outcome.taken:
                     break
                 elif not self._is_waiting_since(since) or not looks.wait(self._stop):
                     break
@@ -124,8 +132,17 @@ class Worker:
 
     def _step(self) -> outbox.Outcome:
         started = time.monotonic()
+        # in turn, so that neither keeps the other waiting
+        due = None if self._was_left else self._left.due(outbox.BATCH) or None
+        self._was_left = due is not None
         outcome = outbox.step(
-            self._connected(), self._cluster, self._alias, until=self._until, tries=self._tries
+            self._connected(),
+            self._cluster,
+            self._alias,
+            only=due,
+            until=self._until,
+            tries=self._tries,
+            left=self._left,
         )
         self._totals.documents += len(outcome.accepted)
         self._totals.dead += len(outcome.refused)
@@ -187,7 +204,11 @@ def sync(
     ):
         started = _start(dsn, Indices(cluster, alias), at_once=once)
         tries, until = outbox.Tries(), started if once else None
-        staff = [Worker(dsn, cluster, alias, totals, stop, tries=tries, until=until) for _ in range(workers)]
+        left = outbox.Left() if once else outbox.Left(_LOOK_AGAIN / 2)
+        staff = [
+            Worker(dsn, cluster, alias, totals, stop, tries=tries, left=left, until=until)
+            for _ in range(workers)
+        ]
         try:
             if once:
                 _together([partial(worker.run_until_empty, patience) for worker in staff], stop)
@@ -208,7 +229,7 @@ def _start(dsn: str, indices: Indices, *, at_once: bool) -> datetime:
     """
     with closing(connect(dsn, autocommit=True)) as connection:
         row = connection.execute(
-            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[], timestamptz)') IS NOT NULL"
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[])') IS NOT NULL"
         ).fetchone()
     if row != (True,):
         raise Refused("this database captures no changes yet", hint="run `oeventdb migrate` first")

@@ -257,12 +257,15 @@ class _Comparison:
                     unhindered(connection)
                     row = connection.execute(_MEND, (ids, [versions[each] for each in ids])).fetchone()
                 passed_over += row[0] if row else 0
-                while True:
-                    outcome = outbox.step(connection, self._cluster, self._alias, only=ids)
+                left = set(ids)
+                while left:
+                    outcome = outbox.step(connection, self._cluster, self._alias, only=list(left))
                     if outcome.put_off:
                         raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
                     if not outcome.taken:
                         break
+                    # what stays in the outbox is being changed: who changes it brings it
+                    left.difference_update(outcome.sent)
         return passed_over
 
     def _versions_in_index(self, ids: list[int | str]) -> dict[int | str, int]:

@@ -185,6 +185,11 @@ def test_the_media_type_of_a_body(api: Api, scene: Scene, content_type: str) -> 
     assert response.status_code == 415
 
 
+def test_the_media_type_of_a_body_may_be_in_capitals(api: Api, scene: Scene) -> None:
+    answer = api("PATCH", _path(scene), _linkage(), user=scene.organizer, Content_Type=MEDIA_TYPE.title())
+    assert answer.status_code == 204
+
+
 def test_bodies_that_are_no_json(api: Api, scene: Scene) -> None:
     headers = bearer(scene.organizer) | {"Content-Type": MEDIA_TYPE}
     for body in (b"", b"{", b"\xff", b"[" * 100_000):

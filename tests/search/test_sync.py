@@ -35,6 +35,11 @@ def live(migrated: str, elastic: Elastic) -> str:
     return search.reindex(migrated, elastic.url, alias=elastic.alias).index
 
 
+NUMBERED = search.Definition(
+    {}, {"dynamic": False, "properties": {"name": {"type": "long"}, "privacy": {"type": "keyword"}}}
+)
+"""A mapping that takes no other names than numbers."""
+
 IDLE = f"SELECT count(*) {OTHERS} AND state = 'idle' AND state_change < clock_timestamp() - interval '0.1 s'"
 
 
@@ -119,10 +124,7 @@ def test_a_document_the_index_has_already_is_no_failure(
 def test_a_poison_document_is_set_aside_and_its_next_change_tries_again(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
-    strict = search.Definition(
-        {}, {"dynamic": False, "properties": {"name": {"type": "long"}, "privacy": {"type": "keyword"}}}
-    )
-    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=strict)
+    search.reindex(migrated, elastic.url, alias=elastic.alias, definition=NUMBERED)
     good, bad = samples.event(db, name="1"), samples.event(db, name="poison")
     done = once(migrated, elastic)
     assert (done.documents, done.dead) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 WRITERS = 4
 
@@ -117,3 +119,24 @@ def test_repair_waits_for_no_writer_while_it_holds_what_another_wants(
         writer.commit()
         found = mending.result()
     assert (found.missing, found.left) == ([first, second], 0)
+
+
+def test_a_repair_ends_beside_one_who_is_changing_what_waits(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    event = samples.event(db)
+    requests = itertools.count(1)
+    with psycopg.connect(migrated) as other:
+        other.execute("UPDATE events SET name = 'not yet' WHERE id = %s", (event,))
+
+        def give_up(chunk: bytes) -> bool:
+            if b"_bulk" in chunk and next(requests) == 20:
+                other.rollback()
+            return True
+
+        proxy.verdict = give_up
+        done = search.verify(migrated, proxy.url, alias=elastic.alias, repair=True)
+        assert (done.missing, done.repaired) == ([event], 1)
+        assert next(requests) < 20
+        other.rollback()
