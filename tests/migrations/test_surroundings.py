@@ -295,6 +295,28 @@ def test_a_constraint_that_nobody_enforces_is_in_nobody_s_way(dirty: str) -> Non
     assert query(dirty, "SELECT count(*) FROM pg_constraint WHERE conname = 'named'") == [(1,)]
 
 
+NUMBERS = ("integer", "bigint", "double precision", "numeric", "oid", "tid")
+
+
+def test_numbers_may_pass_for_texts(dirty: str) -> None:
+    """As in databases of before PostgreSQL 8.3, whose statements were to go on working."""
+    run(dirty, BADGES, "UPDATE events SET state = 'published', latitude = 1.5, longitude = 2")
+    before = rows(dirty)
+    run(dirty, *(f"CREATE CAST ({kind} AS text) WITH INOUT AS IMPLICIT" for kind in NUMBERS))
+    schema.migrate(dirty)
+    lines = """
+        SELECT l.lines FROM public.events AS e, oeventdb_internal.search_document(e) AS d,
+            oeventdb_internal.search_lines(e.id, 7, d) AS l (lines)
+    """
+    ((found,),) = query(dirty, lines)
+    assert found.startswith('{"index":{"_id":"1","version":7,"version_type":"external"}}\n{"id":1,')
+    assert '"location":{"lat":1.5,"lon":2}' in found
+    assert query(dirty, "SELECT discount_code_id FROM tickets") == [(1,)]
+    schema.rollback(dirty, to="0001")
+    run(dirty, *(f"DROP CAST ({kind} AS text)" for kind in NUMBERS))
+    assert rows(dirty) == before
+
+
 TURKISH = (
     "CREATE DATABASE {} LOCALE_PROVIDER icu ICU_LOCALE 'tr' LOCALE 'C' ENCODING 'UTF8' TEMPLATE template0"
 )
