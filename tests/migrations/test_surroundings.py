@@ -218,6 +218,20 @@ def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(d
     schema.migrate(dirty)
 
 
+def test_a_trigger_that_keeps_rows_without_a_word_is_named(dirty: str) -> None:
+    run(
+        dirty,
+        "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER kept BEFORE DELETE ON ticket_holders FOR EACH ROW EXECUTE FUNCTION kept()",
+    )
+    with pytest.raises(MigrationFailed, match=r"ticket_holders keeps rows from being deleted: kept \(") as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint == "Disable it, run the command again, and enable it afterwards."
+    run(dirty, "ALTER TABLE ticket_holders DISABLE TRIGGER kept")
+    schema.migrate(dirty)
+    assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(2,)]
+
+
 def test_triggers_that_wait_for_the_commit_are_in_nobody_s_way(dirty: str) -> None:
     run(dirty, "CREATE FUNCTION looked() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     tables = ["events", "tickets", "ticket_holders", "orders", "discount_codes", "feedback"]
