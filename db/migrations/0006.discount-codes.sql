@@ -2,10 +2,34 @@
 -- transactional: false
 -- depends: 0005.ticket-holders
 
-ALTER TABLE public.discount_codes
-    ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
-    ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false,
-    ADD COLUMN IF NOT EXISTS is_legacy boolean NOT NULL DEFAULT false;
+DO $$
+DECLARE
+    v_longest CONSTANT integer := 2600;
+    v_found text;
+BEGIN
+    -- an index holds no more than 2704 bytes of a row
+    SELECT pg_catalog.string_agg(pg_catalog.format('%s of %s', w.place, w.id), ', ' ORDER BY w.place, w.id) INTO v_found
+    FROM (
+        SELECT 'discount_codes.code' AS place, c.id FROM public.discount_codes AS c WHERE pg_catalog.pg_column_size(c.code) > v_longest
+        UNION ALL
+        SELECT 'discount_codes.used_for', c.id FROM public.discount_codes AS c WHERE pg_catalog.pg_column_size(c.used_for) > v_longest
+        UNION ALL
+        SELECT 'access_codes.code', c.id FROM public.access_codes AS c WHERE pg_catalog.pg_column_size(c.code) > v_longest
+        UNION ALL
+        SELECT 'events.identifier', e.id FROM public.events AS e WHERE pg_catalog.pg_column_size(e.identifier) > v_longest
+        LIMIT 5
+    ) AS w;
+    IF v_found IS NOT NULL THEN
+        RAISE EXCEPTION 'too long for an index: %', v_found
+        USING HINT = pg_catalog.format('Shorten it to %s bytes, then migrate again.', v_longest);
+    END IF;
+    -- in the same statement: what refuses in the first one has not begun, and needs no undoing
+    ALTER TABLE public.discount_codes
+        ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
+        ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS is_legacy boolean NOT NULL DEFAULT false;
+END
+$$;
 
 COMMENT ON COLUMN public.discount_codes.is_legacy IS
 'From before its definition had rules, and breaks one. It stays usable until its text, type, value, quantities or dates change.';

@@ -218,13 +218,44 @@ def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(d
     schema.migrate(dirty)
 
 
+LONG = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 200) AS n)"
+
+
+def test_texts_that_no_index_holds_are_named_before_the_codes_are_touched(dirty: str) -> None:
+    run(dirty, BADGES, "INSERT INTO access_codes (id, code) VALUES (3, '')")
+    before = rows(dirty), shape(dirty)
+    run(
+        dirty,
+        f"UPDATE discount_codes SET code = {LONG}, used_for = {LONG}",
+        f"UPDATE access_codes SET code = {LONG}",
+        f"UPDATE events SET identifier = {LONG}",
+    )
+    places = r"access_codes\.code of 3, discount_codes\.code of 1, discount_codes\.used_for of 1, events\.identifier of 1"
+    with pytest.raises(MigrationFailed, match=rf"too long for an index: {places} \(") as failed:
+        schema.migrate(dirty)
+    assert failed.value.hint == "Shorten it to 2600 bytes, then migrate again."
+    run(
+        dirty,
+        "UPDATE discount_codes SET code = 'A', used_for = 'ticket'",
+        "UPDATE access_codes SET code = ''",
+        "UPDATE events SET identifier = ''",
+    )
+    run(dirty, "CREATE TABLE kept (codes discount_codes[])")
+    with pytest.raises(MigrationFailed, match=r'column "kept.codes" uses its row type'):
+        schema.migrate(dirty)
+    assert schema.rollback(dirty, to="0001")[0] == "0005.ticket-holders"
+    assert (rows(dirty), shape(dirty)) == before
+
+
 def test_a_trigger_that_keeps_rows_without_a_word_is_named(dirty: str) -> None:
     run(
         dirty,
         "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "CREATE TRIGGER kept BEFORE DELETE ON ticket_holders FOR EACH ROW EXECUTE FUNCTION kept()",
     )
-    with pytest.raises(MigrationFailed, match=r"ticket_holders keeps rows from being deleted: kept \(") as failed:
+    with pytest.raises(
+        MigrationFailed, match=r"ticket_holders keeps rows from being deleted: kept \("
+    ) as failed:
         schema.migrate(dirty)
     assert failed.value.hint == "Disable it, run the command again, and enable it afterwards."
     run(dirty, "ALTER TABLE ticket_holders DISABLE TRIGGER kept")
