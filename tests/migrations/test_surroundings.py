@@ -423,3 +423,34 @@ def test_a_database_of_another_encoding_than_utf_8_is_migrated(empty: str, encod
         assert schema.rollback(dsn, to="0001")[-1] == "0002.foundations"
     finally:
         run(empty, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name).as_string())
+
+
+def test_what_is_no_utf_8_is_audited_and_listed_all_the_same(empty: str) -> None:
+    name = "oeventdb_test_encoding_any_bytes"
+    run(empty, f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        dsn = make_conninfo(empty, dbname=name)
+        schema.migrate(dsn, to="0001")
+        run(
+            dsn,
+            ROWS,
+            r"UPDATE ticket_holders SET lastname = E'Caf\xe9'",
+            r"UPDATE discount_codes SET tickets = E'1,\xa0 é'",
+        )
+        everyone = "SELECT md5(string_agg(h::text, '' ORDER BY id)) FROM ticket_holders AS h"
+        before = query(dsn, everyone)
+        with schema.connect(dsn, autocommit=True) as connection:
+            audited = {result.rule: result.sample for result in schema.audit(connection)}
+        assert audited["discount_code_tickets_unknown"] == ["1:\ufffd é"]
+        schema.migrate(dsn)
+        with schema.connect(dsn) as connection:
+            entries = {entry.key: entry.id for entry in schema.journal_list(connection)}
+            assert schema.journal_show(connection, entries["1:\ufffd é"]).old_row["ticket_id"] == "\ufffd é"
+            assert schema.journal_show(connection, entries["5"]).old_row["lastname"] == "Caf\ufffd"
+            assert connection.execute("SHOW client_encoding").fetchone() == ("UTF8",)
+            connection.execute("UPDATE tickets SET quantity = 3")
+            assert schema.journal_restore(connection, entries["5"]).key == "5"
+        schema.rollback(dsn, to="0001")
+        assert query(dsn, everyone) == before
+    finally:
+        run(empty, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
