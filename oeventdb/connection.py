@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from oeventdb.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg.abc import PQGen
     from psycopg.errors import Diagnostic
 
@@ -205,6 +211,35 @@ def storable(connection: psycopg.Connection[Any], text: str) -> str:
 def as_bytes(connection: psycopg.Connection[Any]) -> None:
     """Have the current transaction send texts in UTF-8, and as they are where one that is not would be an error."""
     set_locally(connection, {"client_encoding": "SQL_ASCII" if has_no_encoding(connection) else "UTF8"})
+
+
+def _readable(data: Buffer) -> str:
+    return bytes(data).decode(errors="replace")
+
+
+class _ReadableLoader(Loader):
+    def load(self, data: Buffer) -> str:
+        return _readable(data)
+
+
+@contextmanager
+def readable(connection: psycopg.Connection[Any], **kwargs: Any) -> Iterator[psycopg.Cursor[Any]]:
+    """Yield a cursor that reads texts of any bytes: what is not UTF-8, as a database without encoding may have it, is U+FFFD.
+
+    Keyword arguments are those of the cursor.
+    """
+    with connection.transaction(), connection.cursor(**kwargs) as cursor:
+        if not has_no_encoding(connection):
+            yield cursor
+            return
+        before = connection.info.parameter_status("client_encoding") or "UTF8"
+        cursor.adapters.register_loader("text", _ReadableLoader)
+        set_json_loads(
+            lambda data: json.loads(_readable(data.encode() if isinstance(data, str) else data)), cursor
+        )
+        set_locally(connection, {"client_encoding": "SQL_ASCII"})
+        yield cursor
+        set_locally(connection, {"client_encoding": before})
 
 
 def _independent_of_the_role(connection: psycopg.Connection[TupleRow]) -> None:

@@ -144,6 +144,14 @@ BEGIN
             AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
         UNION
+        -- without it a published table takes no UPDATE
+        SELECT pg_catalog.format('replica identity %I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_index AS i
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE i.indrelid = require_no_dependents.relation AND i.indisreplident AND a.attname = require_no_dependents.column_name
+        UNION
         -- whole rows that are kept elsewhere would lose the column, too
         SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum)
         FROM (
@@ -170,7 +178,7 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
 'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
-triggers or rows kept by others need the column.';
+triggers, the replica identity or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
 -- <<<
@@ -573,7 +581,7 @@ BEGIN
         EXECUTE pg_catalog.format(
             $query$
             WITH dependents AS (
-                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid || ':' || d.ctid AS place
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid::text || ':' || d.ctid::text AS place
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s

@@ -1747,6 +1747,14 @@ BEGIN
     IF v_entries IS NOT NULL THEN
         PERFORM oeventdb_internal.journal_dependents('public.ticket_holders', v_entries);
         DELETE FROM public.ticket_holders AS h WHERE h.id = ANY (remove_holders.holder_ids);
+        -- a trigger that returns NULL keeps a row without a word
+        IF EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.id = ANY (remove_holders.holder_ids)) THEN
+            RAISE EXCEPTION 'a trigger of public.ticket_holders keeps rows from being deleted: %', (
+                SELECT pg_catalog.string_agg(t.tgname, ', ' ORDER BY t.tgname) FROM pg_catalog.pg_trigger AS t
+                WHERE t.tgrelid = 'public.ticket_holders'::regclass AND t.tgtype & 11 = 11 -- for each row, before, delete
+                    AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+            ) USING HINT = 'Disable it, run the command again, and enable it afterwards.';
+        END IF;
     END IF;
 END
 $function$;

@@ -2,10 +2,34 @@
 -- transactional: false
 -- depends: 0005.ticket-holders
 
-ALTER TABLE public.discount_codes
-    ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
-    ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false,
-    ADD COLUMN IF NOT EXISTS is_legacy boolean NOT NULL DEFAULT false;
+DO $$
+DECLARE
+    v_longest CONSTANT integer := 2600;
+    v_found text;
+BEGIN
+    -- an index holds no more than 2704 bytes of a row
+    SELECT pg_catalog.string_agg(pg_catalog.format('%s of %s', w.place, w.id), ', ' ORDER BY w.place, w.id) INTO v_found
+    FROM (
+        SELECT 'discount_codes.code' AS place, c.id FROM public.discount_codes AS c WHERE pg_catalog.pg_column_size(c.code) > v_longest
+        UNION ALL
+        SELECT 'discount_codes.used_for', c.id FROM public.discount_codes AS c WHERE pg_catalog.pg_column_size(c.used_for) > v_longest
+        UNION ALL
+        SELECT 'access_codes.code', c.id FROM public.access_codes AS c WHERE pg_catalog.pg_column_size(c.code) > v_longest
+        UNION ALL
+        SELECT 'events.identifier', e.id FROM public.events AS e WHERE pg_catalog.pg_column_size(e.identifier) > v_longest
+        LIMIT 5
+    ) AS w;
+    IF v_found IS NOT NULL THEN
+        RAISE EXCEPTION 'too long for an index: %', v_found
+        USING HINT = pg_catalog.format('Shorten it to %s bytes, then migrate again.', v_longest);
+    END IF;
+    -- in the same statement: what refuses in the first one has not begun, and needs no undoing
+    ALTER TABLE public.discount_codes
+        ADD COLUMN IF NOT EXISTS deleted_at timestamptz,
+        ADD COLUMN IF NOT EXISTS is_duplicate boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS is_legacy boolean NOT NULL DEFAULT false;
+END
+$$;
 
 COMMENT ON COLUMN public.discount_codes.is_legacy IS
 'From before its definition had rules, and breaks one. It stays usable until its text, type, value, quantities or dates change.';
@@ -200,7 +224,7 @@ WHERE ticket.id IS NULL
             -- a quantity below 0 keeps a row from being written at all until somebody corrects it
             UNION ALL
             SELECT w.key, 'claim lost: the ticket has a negative quantity' FROM (
-                SELECT pg_catalog.min(c.id) || ':' || t.id AS key
+                SELECT pg_catalog.min(c.id)::text || ':' || t.id::text AS key
                 FROM public.discount_codes AS c
                 CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
                 INNER JOIN public.tickets AS t ON t.event_id = c.event_id AND t.quantity < 0
@@ -288,7 +312,7 @@ WHERE ticket.id IS NULL
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
-                    '0006.discount-codes', 'tickets', j.discount_code_id || ':' || j.ticket_id,
+                    '0006.discount-codes', 'tickets', j.discount_code_id::text || ':' || j.ticket_id::text,
                     pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
                     j.refusal
                 FROM judged AS j
@@ -296,7 +320,7 @@ WHERE ticket.id IS NULL
                 WHERE j.refusal IS NOT NULL AND NOT EXISTS (
                     SELECT FROM oeventdb_internal.journal AS e
                     WHERE e.migration = '0006.discount-codes' AND e.table_name = 'tickets'
-                        AND e.key = j.discount_code_id || ':' || j.ticket_id
+                        AND e.key = j.discount_code_id::text || ':' || j.ticket_id::text
                         AND e.reason <> 'link made since the migration'
                     OFFSET 0
                 )

@@ -70,7 +70,7 @@ LANGUAGE sql
 STABLE
 AS $function$
     SELECT
-    '{"id":' || (search_document.event).id
+    '{"id":' || (search_document.event).id::text
     || ',"identifier":' || COALESCE(pg_catalog.to_json((search_document.event).identifier)::text, 'null')
     || ',"name":' || COALESCE(pg_catalog.to_json((search_document.event).name)::text, 'null')
     || ',"searchable_location_name":' || COALESCE(pg_catalog.to_json(NULLIF((search_document.event).searchable_location_name, ''))::text, 'null')
@@ -89,7 +89,7 @@ AS $function$
     -- NaN is greater than any number, so it is outside as well
     || ',"location":' || CASE
         WHEN (search_document.event).latitude BETWEEN -90 AND 90 AND (search_document.event).longitude BETWEEN -180 AND 180
-            THEN '{"lat":' || (search_document.event).latitude || ',"lon":' || (search_document.event).longitude || '}'
+            THEN '{"lat":' || (search_document.event).latitude::text || ',"lon":' || (search_document.event).longitude::text || '}'
         ELSE 'null' END
     || ',"privacy":' || COALESCE(pg_catalog.to_json((search_document.event).privacy)::text, 'null')
     -- the long text comes last: what follows a text in the chain copies it once more
@@ -113,9 +113,9 @@ LANGUAGE sql
 STABLE
 AS $function$
     SELECT COALESCE(
-        '{"index":{"_id":"' || search_lines.event_id || '","version":' || search_lines.search_version
+        '{"index":{"_id":"' || search_lines.event_id::text || '","version":' || search_lines.search_version::text
         || E',"version_type":"external"}}\n' || search_lines.document || E'\n',
-        '{"delete":{"_id":"' || search_lines.event_id || '","version":' || search_lines.search_version
+        '{"delete":{"_id":"' || search_lines.event_id::text || '","version":' || search_lines.search_version::text
         || E',"version_type":"external"}}\n'
     )
 $function$;

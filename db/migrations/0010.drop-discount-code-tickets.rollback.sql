@@ -183,7 +183,7 @@ WHERE ticket.id IS NULL
             -- a quantity below 0 keeps a row from being written at all until somebody corrects it
             UNION ALL
             SELECT w.key, 'claim lost: the ticket has a negative quantity' FROM (
-                SELECT pg_catalog.min(c.id) || ':' || t.id AS key
+                SELECT pg_catalog.min(c.id)::text || ':' || t.id::text AS key
                 FROM public.discount_codes AS c
                 CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
                 INNER JOIN public.tickets AS t ON t.event_id = c.event_id AND t.quantity < 0
@@ -271,7 +271,7 @@ WHERE ticket.id IS NULL
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
-                    '0006.discount-codes', 'tickets', j.discount_code_id || ':' || j.ticket_id,
+                    '0006.discount-codes', 'tickets', j.discount_code_id::text || ':' || j.ticket_id::text,
                     pg_catalog.jsonb_build_object('discount_code_id', j.discount_code_id, 'ticket_id', j.ticket_id::text),
                     j.refusal
                 FROM judged AS j
@@ -279,7 +279,7 @@ WHERE ticket.id IS NULL
                 WHERE j.refusal IS NOT NULL AND NOT EXISTS (
                     SELECT FROM oeventdb_internal.journal AS e
                     WHERE e.migration = '0006.discount-codes' AND e.table_name = 'tickets'
-                        AND e.key = j.discount_code_id || ':' || j.ticket_id
+                        AND e.key = j.discount_code_id::text || ':' || j.ticket_id::text
                         AND e.reason <> 'link made since the migration'
                     OFFSET 0
                 )

@@ -52,7 +52,7 @@ SELECT
     (SELECT count(*) FROM found) AS total,
     '[' || COALESCE((
         SELECT string_agg(
-            '{{"type":"ticket","id":"' || t.id || '","attributes":' || row_to_json(a)::text
+            '{{"type":"ticket","id":"' || t.id::text || '","attributes":' || row_to_json(a)::text
             || replace(%(rest)s::text, {id}, t.id::text),
             ',' ORDER BY {order}
         )

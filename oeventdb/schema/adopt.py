@@ -54,6 +54,8 @@ FROM (
                 THEN 'has child tables, whose rows would get past the rules'
             WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
                 THEN 'is a child of another table'
+            WHEN c.reloftype <> 0
+                THEN pg_catalog.format('is of the type %%s and takes no other columns: ALTER TABLE %%s NOT OF', c.reloftype::pg_catalog.regtype, c.oid::pg_catalog.regclass)
             ELSE (
                 SELECT pg_catalog.format('has the rule %%s, which rewrites the statements of functions: make it a trigger', r.rulename)
                 FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = c.oid ORDER BY r.rulename LIMIT 1

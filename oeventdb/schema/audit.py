@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from oeventdb.connection import unhindered
+from oeventdb.connection import readable, unhindered
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 
@@ -111,7 +111,8 @@ def audit(
             if progress is not None:
                 progress("audit", done, len(wanted))
             wrapped = sql.SQL(_WRAPPED).format(query=sql.SQL(rule.query), sample=sql.Literal(SAMPLE_SIZE))
-            row = connection.execute(wrapped).fetchone()
+            with readable(connection) as cursor:
+                row = cursor.execute(wrapped).fetchone()
             assert row is not None  # noqa: S101 - an aggregate always answers
             results.append(AuditResult(rule.name, rule.table, row[0], row[1]))
         if progress is not None:

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from oeventdb import errors
+from oeventdb.connection import readable
 from oeventdb.errors import Refused
 
 
@@ -72,7 +73,7 @@ def journal_list(
     Raises Refused where the migrations have not made a journal.
     """
     _require_journal(connection)
-    with connection.cursor(row_factory=class_row(JournalEntry)) as cursor:
+    with readable(connection, row_factory=class_row(JournalEntry)) as cursor:
         return cursor.execute(
             f"SELECT {_ENTRY} FROM oeventdb_internal.journal"  # noqa: S608 - a constant
             " WHERE restored_at IS NULL AND (%(table)s::text IS NULL OR table_name = %(table)s)"
@@ -82,8 +83,8 @@ def journal_list(
 
 
 def _detail(connection: psycopg.Connection[Any], journal_id: int) -> dict[str, Any]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        entry = cursor.execute(
+    with readable(connection, row_factory=dict_row) as cursor:
+        entry: dict[str, Any] | None = cursor.execute(
             f"SELECT {_ENTRY}, old_row FROM oeventdb_internal.journal WHERE id = %s",  # noqa: S608 - a constant
             [journal_id],
         ).fetchone()
@@ -102,11 +103,14 @@ def _current_row(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> 
     table = connection.execute(_TABLE, {"table": entry["table"]}).fetchone()
     if old_id is None or table is None:
         return None
-    found = connection.execute(
-        sql.SQL("SELECT pg_catalog.to_jsonb(t.*) FROM {} AS t WHERE id = %s").format(sql.Identifier(*table)),
-        # a text, which the server reads as whatever the id is
-        [str(old_id)],
-    ).fetchone()
+    with readable(connection) as cursor:
+        found = cursor.execute(
+            sql.SQL("SELECT pg_catalog.to_jsonb(t.*) FROM {} AS t WHERE id = %s").format(
+                sql.Identifier(*table)
+            ),
+            # a text, which the server reads as whatever the id is
+            [str(old_id)],
+        ).fetchone()
     return None if found is None else found[0]
 
 

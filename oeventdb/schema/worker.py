@@ -81,7 +81,7 @@ WHERE a.backend_type = 'autovacuum worker' AND a.pid = ANY (%s) AND a.datname = 
 # PostgreSQL looks who is in the way when somebody has waited for this long
 _LONG_ENOUGH = """
 SELECT pg_catalog.set_config('lock_timeout',
-    (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::interval) * 1000)::integer + 2000 || 'ms', true)
+    (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::interval) * 1000 + 2000)::integer::text || 'ms', true)
 """
 
 

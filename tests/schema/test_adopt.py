@@ -208,6 +208,10 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
             "table association is partitioned",
         ),
         (
+            "CREATE TYPE tagging AS (ticket_id int, ticket_tag_id int); ALTER TABLE association OF tagging",
+            "table association is of the type public.tagging and takes no other columns: ALTER TABLE public.association NOT OF",
+        ),
+        (
             "CREATE RULE keep AS ON DELETE TO ticket_holders DO INSTEAD NOTHING",
             "table ticket_holders has the rule keep, which rewrites the statements of functions: make it a trigger",
         ),

@@ -46,7 +46,7 @@ BEGIN
         EXECUTE pg_catalog.format(
             $query$
             WITH dependents AS (
-                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid || ':' || d.ctid AS place
+                SELECT j.id AS caused_by, j.migration, pg_catalog.to_jsonb(d.*) AS old_row, d.tableoid::text || ':' || d.ctid::text AS place
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s

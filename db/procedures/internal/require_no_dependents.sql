@@ -29,6 +29,14 @@ BEGIN
             AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
         UNION
+        -- without it a published table takes no UPDATE
+        SELECT pg_catalog.format('replica identity %I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_index AS i
+        INNER JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE i.indrelid = require_no_dependents.relation AND i.indisreplident AND a.attname = require_no_dependents.column_name
+        UNION
         -- whole rows that are kept elsewhere would lose the column, too
         SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, a.attrelid, a.attnum)
         FROM (
@@ -55,6 +63,6 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
 'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
-triggers or rows kept by others need the column.';
+triggers, the replica identity or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;

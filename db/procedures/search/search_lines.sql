@@ -6,9 +6,9 @@ LANGUAGE sql
 STABLE
 AS $function$
     SELECT COALESCE(
-        '{"index":{"_id":"' || search_lines.event_id || '","version":' || search_lines.search_version
+        '{"index":{"_id":"' || search_lines.event_id::text || '","version":' || search_lines.search_version::text
         || E',"version_type":"external"}}\n' || search_lines.document || E'\n',
-        '{"delete":{"_id":"' || search_lines.event_id || '","version":' || search_lines.search_version
+        '{"delete":{"_id":"' || search_lines.event_id::text || '","version":' || search_lines.search_version::text
         || E',"version_type":"external"}}\n'
     )
 $function$;
