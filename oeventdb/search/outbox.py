@@ -37,7 +37,7 @@ _LONGEST_REQUESTS = "10min"
 _LONGEST_RECORDING = "10s"
 """The same once they are answered: what is acknowledged then, its writers wait for."""
 
-_WAITING = "SELECT event_id FROM oeventdb_internal.search_current(%s::bigint[]) WHERE waits"
+_WAITING = "SELECT event_id, search_version FROM oeventdb_internal.search_current(%s::bigint[]) WHERE waits"
 
 _DELETION = b'{"delete":'
 _DEMAND = b'{"update":{"_id":"none"}}\n{"doc":{}}\n'
@@ -95,12 +95,13 @@ class Tries:
 
 
 class Left:
-    """Events that were sent and are in the outbox still: each has changed again, or somebody is about to.
+    """Events that were sent and are in the outbox still, as somebody is changing them: they have another turn after `pause` seconds.
 
-    The others come first, or they would never have their turn where these are many, or long.
+    The others come first, or they would never have their turn where these are many, or long. What has changed
+    already is sent again at once. Without a pause there is no other turn, for either.
     """
 
-    def __init__(self, pause: float = float("inf")) -> None:
+    def __init__(self, pause: float | None = None) -> None:
         self._pause = pause
         self._sent: dict[int, float] = {}
 
@@ -110,14 +111,17 @@ class Left:
 
     def due(self, batch: int) -> list[int]:
         """Return those that were sent the longest ago, if the pause is over for them."""
+        if self._pause is None:
+            return []
         before = time.monotonic() - self._pause
         return [each for each, sent in list(self._sent.items())[:batch] if sent < before]
 
-    def update(self, known: Iterable[int], waiting: Iterable[int]) -> None:
+    def update(self, known: Iterable[int], changing: Iterable[int], changed: Iterable[int]) -> None:
         """Of those that are known about, know just these, as sent now."""
         for each in known:
             self._sent.pop(each, None)
-        self._sent.update(dict.fromkeys(waiting, time.monotonic()))
+        left = changing if self._pause is not None else (*changing, *changed)
+        self._sent.update(dict.fromkeys(left, time.monotonic()))
 
 
 @dataclass
@@ -135,9 +139,10 @@ class Outcome:
     """Why the rest was put off; empty when there is none."""
 
     @property
-    def sent(self) -> list[int]:
-        """The events that Elasticsearch has answered for."""
-        return [change.event_id for change in (*self.accepted, *(change for change, _ in self.refused))]
+    def sent(self) -> dict[int, int]:
+        """The events that Elasticsearch has answered for, and their versions."""
+        answered = (*self.accepted, *(change for change, _ in self.refused))
+        return {change.event_id: change.search_version for change in answered}
 
 
 def step(
@@ -153,7 +158,8 @@ def step(
 ) -> Outcome:
     """Take one batch, send it, and remove from the outbox what Elasticsearch acknowledged.
 
-    With `until`, only of what was queued by then; none of what is `left`, unless it is named by `only`. The connection must be in autocommit. Whatever fails in between leaves the changes in the
+    With `until`, only of what was queued by then; none of what is `left`, unless it is named by `only`. The
+    connection must be in autocommit. Whatever fails in between leaves the changes in the
     outbox: sending one twice does no harm, because every write carries its version.
     """
     outcome = Outcome(tries or Tries(), left or Left())
@@ -215,9 +221,10 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequen
             (change.event_id, change.search_version, storable(connection, reason)),
         )
     sent = outcome.sent
-    waiting = connection.execute(_WAITING, (sent,)).fetchall() if acknowledged < len(sent) else []
+    waiting = connection.execute(_WAITING, (list(sent),)).fetchall() if acknowledged < len(sent) else []
     outcome.removed = len(sent) - len(waiting)
-    outcome.left.update((*known, *sent), [row[0] for row in waiting])
+    changed = [event for event, version in waiting if version > sent[event]]
+    outcome.left.update((*known, *sent), {event for event, _ in waiting}.difference(changed), changed)
 
 
 def bodies(changes: list[Change]) -> Iterator[list[Change]]:

@@ -93,7 +93,7 @@ class Worker:
                 pauses.wait(self._stop)
                 continue
             pauses = Pauses(float("inf"))
-            if not outcome.taken:
+            if not outcome.taken and not self._was_left:
                 with suppress(psycopg.Error):
                     self._wait_for_changes()
 
@@ -204,7 +204,7 @@ def sync(
     ):
         started = _start(dsn, Indices(cluster, alias), at_once=once)
         tries, until = outbox.Tries(), started if once else None
-        left = outbox.Left() if once else outbox.Left(_LOOK_AGAIN / 2)
+        left = outbox.Left(None if once else _LOOK_AGAIN / 2)
         staff = [
             Worker(dsn, cluster, alias, totals, stop, tries=tries, left=left, until=until)
             for _ in range(workers)

@@ -28,7 +28,8 @@ BEGIN
                     -- queued before the clock was set back, or by a server whose clock was ahead
                     OR o.queued_at > pg_catalog.clock_timestamp()
                 )
-                AND o.event_id <> ALL (search_take.except_events)
+                -- hashed, as <> ALL is not: they may be many
+                AND o.event_id NOT IN (SELECT pg_catalog.unnest(search_take.except_events))
             ORDER BY o.queued_at LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     ELSE
