@@ -24,8 +24,8 @@ BEGIN
         pg_catalog.format('oeventdb feedback %s %s', NEW.user_id, NEW.event_id), 0
     ));
     UPDATE public.feedback AS f SET is_superseded = true
-    WHERE f.user_id = NEW.user_id AND f.event_id = NEW.event_id AND NOT f.is_superseded AND EXISTS (
-        SELECT FROM public.feedback AS l WHERE l.user_id = NEW.user_id AND l.event_id = NEW.event_id AND l.id > f.id
+    WHERE f.user_id = NEW.user_id AND f.event_id = NEW.event_id AND NOT f.is_superseded AND f.id < (
+        SELECT pg_catalog.max(l.id) FROM public.feedback AS l WHERE l.user_id = NEW.user_id AND l.event_id = NEW.event_id
     );
     RETURN NULL;
 END
@@ -34,7 +34,7 @@ $function$;
 -- One feedback by a user for an event: older ones stay as they are, marked as superseded.
 SELECT oeventdb_internal.drop_unfinished_index('feedback_user_event_all');
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS feedback_user_event_all ON public.feedback (user_id, event_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS feedback_user_event_all ON public.feedback (user_id, event_id, id);
 
 DO $$
 BEGIN
@@ -68,9 +68,10 @@ BEGIN
             BEGIN
                 UPDATE public.feedback AS f SET is_superseded = true
                 WHERE f.id = ANY (v_batch.ids) AND NOT f.is_superseded
-                    -- as it is by now: it may be of another event, or the newer one gone
-                    AND EXISTS (
-                        SELECT FROM public.feedback AS l WHERE l.user_id = f.user_id AND l.event_id = f.event_id AND l.id > f.id
+                    -- as it is by now: it may be of another event, or the newer one gone; the end of the index tells,
+                    -- while a join would compare all of one user for an event with each other
+                    AND f.id < (
+                        SELECT pg_catalog.max(l.id) FROM public.feedback AS l WHERE l.user_id = f.user_id AND l.event_id = f.event_id
                     );
                 v_failures := 0;
             EXCEPTION WHEN lock_not_available OR deadlock_detected THEN

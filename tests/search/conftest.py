@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def elastic(elasticsearch: str) -> Iterator[Elastic]:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have verify hardly wait for workers: none runs beside it, but in the tests that have pauses of their own."""
     # not by its name, which is that of the function in oeventdb.search
-    monkeypatch.setattr(sys.modules["oeventdb.search.verify"], "_PAUSES", (0.1, 0.1))
+    monkeypatch.setattr(importlib.import_module("oeventdb.search.verify"), "_PAUSES", (0.1, 0.1))
 
 
 @pytest.fixture

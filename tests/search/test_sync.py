@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -262,7 +263,7 @@ def running(migrated: str, elastic: Elastic, url: str | None = None) -> Iterator
 def test_an_idle_worker_is_woken(
     db: psycopg.Connection, migrated: str, elastic: Elastic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["oeventdb.search.sync"], "_LOOK_AGAIN", 600)
+    monkeypatch.setattr(importlib.import_module("oeventdb.search.sync"), "_LOOK_AGAIN", 600)
     stop = threading.Event()
     arguments = {"alias": elastic.alias, "workers": 2, "stop": stop}
     worker = threading.Thread(target=search.sync, args=(migrated, elastic.url), kwargs=arguments, daemon=True)
