@@ -1556,6 +1556,10 @@ AS $function$
 DECLARE
     v_holder_id bigint;
 BEGIN
+    IF OLD.currency IS NOT NULL AND NEW.currency IS NULL THEN
+        -- then its amount would be nobody's concern
+        PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
+    END IF;
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
     IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
@@ -1569,8 +1573,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, and
-OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, OE400
+for one that loses its currency, and both as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;
 -- <<<
@@ -1856,6 +1860,7 @@ DECLARE
     v_holder public.ticket_holders;
     v_order_id bigint;
     v_status text;
+    v_identifier text;
 BEGIN
     IF check_in.at IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('at', 'is NULL');
@@ -1867,7 +1872,7 @@ BEGIN
         BEGIN
             SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
             -- the order before the holder, as who cancels it locks them: the other way round the two could wait for each other
-            SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
+            SELECT o.status, o.identifier INTO v_status, v_identifier FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
             v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
             EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
             RAISE EXCEPTION USING ERRCODE = 'OE001';
@@ -1888,7 +1893,7 @@ BEGIN
         );
     END IF;
     IF NOT oeventdb_internal.order_is_live(v_status) THEN
-        PERFORM oeventdb_internal.refuse_order_state(v_holder.order_id::text, v_status);
+        PERFORM oeventdb_internal.refuse_order_state(COALESCE(v_identifier, v_order_id::text), v_status);
     END IF;
 
     -- a crash must not let the holder in again, whatever the session has set

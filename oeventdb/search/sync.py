@@ -49,6 +49,17 @@ class Totals:
     errors: int = 0
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Prepare for several workers."""
+        self._counting = threading.Lock()
+
+    def count(self, *, documents: int = 0, dead: int = 0, errors: int = 0) -> None:
+        """Add what a worker has done."""
+        with self._counting:
+            self.documents += documents
+            self.dead += dead
+            self.errors += errors
+
 
 class Worker:
     """Empties the outbox from one thread, with a connection of its own that it renews."""
@@ -144,8 +155,7 @@ class Worker:
             tries=self._tries,
             left=self._left,
         )
-        self._totals.documents += len(outcome.accepted)
-        self._totals.dead += len(outcome.refused)
+        self._totals.count(documents=len(outcome.accepted), dead=len(outcome.refused))
         if outcome.accepted:
             took = time.monotonic() - started
             _LOG.info("synced documents=%d seconds=%.3f", len(outcome.accepted), took)
@@ -154,7 +164,7 @@ class Worker:
         return outcome
 
     def _after_failure(self, exc: Exception) -> None:
-        self._totals.errors += 1
+        self._totals.count(errors=1)
         _LOG.warning("sync waits: %s", " ".join(str(exc).split()))
         if not isinstance(exc, SearchUnavailable):
             self.close()

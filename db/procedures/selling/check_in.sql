@@ -17,6 +17,7 @@ DECLARE
     v_holder public.ticket_holders;
     v_order_id bigint;
     v_status text;
+    v_identifier text;
 BEGIN
     IF check_in.at IS NULL THEN
         PERFORM oeventdb_internal.refuse_argument('at', 'is NULL');
@@ -28,7 +29,7 @@ BEGIN
         BEGIN
             SELECT h.order_id INTO v_order_id FROM public.ticket_holders AS h WHERE h.id = check_in.ticket_holder_id;
             -- the order before the holder, as who cancels it locks them: the other way round the two could wait for each other
-            SELECT o.status INTO v_status FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
+            SELECT o.status, o.identifier INTO v_status, v_identifier FROM public.orders AS o WHERE o.id = v_order_id FOR SHARE;
             v_holder := oeventdb_internal.lock_ticket_holder(check_in.ticket_holder_id);
             EXIT WHEN v_holder.order_id IS NOT DISTINCT FROM v_order_id;
             RAISE EXCEPTION USING ERRCODE = 'OE001';
@@ -49,7 +50,7 @@ BEGIN
         );
     END IF;
     IF NOT oeventdb_internal.order_is_live(v_status) THEN
-        PERFORM oeventdb_internal.refuse_order_state(v_holder.order_id::text, v_status);
+        PERFORM oeventdb_internal.refuse_order_state(COALESCE(v_identifier, v_order_id::text), v_status);
     END IF;
 
     -- a crash must not let the holder in again, whatever the session has set

@@ -10,6 +10,10 @@ AS $function$
 DECLARE
     v_holder_id bigint;
 BEGIN
+    IF OLD.currency IS NOT NULL AND NEW.currency IS NULL THEN
+        -- then its amount would be nobody's concern
+        PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
+    END IF;
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
     IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
@@ -23,7 +27,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, and
-OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, OE400
+for one that loses its currency, and both as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;

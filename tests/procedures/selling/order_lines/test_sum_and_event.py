@@ -61,6 +61,12 @@ def test_an_amount_is_the_sum_of_the_lines(shop: Shop, refused: Refusal, write: 
     assert broken(shop.connection) == []
 
 
+def test_an_order_keeps_the_currency_of_its_amount(shop: Shop, refused: Refusal) -> None:
+    order = shop.place(line(shop.ticket()))
+    with refused(shop.connection, InvalidArgument, argument="currency"), translated():
+        shop.connection.execute("UPDATE orders SET currency = NULL, amount = 0.01 WHERE id = %s", [order.id])
+
+
 @pytest.mark.parametrize(
     ("write", "detail"),
     [
