@@ -22,12 +22,14 @@ _UNREACHABLE_CLASSES = ("08", "28", "3D")
 _UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
 
 _HINTS = {
-    "25006": "connect to the primary server, as a role that may write",
+    "25006": "connect to the primary server; default_transaction_read_only may be set for the role or the database",
     "42501": "connect as the owner, or have the owner give this role what `oeventdb grant` does",
     "55P03": "another session keeps the lock: pg_stat_activity shows it; wait for its end, or end it, and run the command again",
     "57014": "if a limit of the role or database did it, PGOPTIONS='-c statement_timeout=0' lifts it for one command",
 }
 """What to do where the server does not say."""
+
+_WHEN_LOST = "run the command again when the server answers"
 
 
 def _one_line(text: str) -> str:
@@ -46,7 +48,7 @@ def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
     state = exception.sqlstate
     lost = isinstance(exception, psycopg.OperationalError) and state is None
     if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
-        return _with_hint(state or "postgresql", message, None), Exit.DATABASE
+        return _with_hint(state or "postgresql", message, _WHEN_LOST), Exit.DATABASE
     hint = exception.diag.message_hint or _HINTS.get(state or "")
     return _with_hint(state or "postgresql", message, hint), Exit.FAILED
 

@@ -92,7 +92,7 @@ def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
     if read_only:
         raise Refused(
             "the session is read-only (default_transaction_read_only)",
-            hint="connect as a role that may write",
+            hint="lift it for the role or the database, or connect as another role",
         )
     if owner:
         raise Refused(

@@ -93,4 +93,6 @@ def test_a_server_that_takes_no_writes_is_told_with_where_to_connect(migrated: s
     result = run(main, "expire-orders", "--dsn", migrated)
     assert result.exit_code == 1
     assert one_line(result).startswith("25006: ")
-    assert one_line(result).endswith("(connect to the primary server, as a role that may write)")
+    assert one_line(result).endswith(
+        "(connect to the primary server; default_transaction_read_only may be set for the role or the database)"
+    )

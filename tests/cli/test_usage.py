@@ -64,7 +64,11 @@ def showing(show: Callable[[Settings], object]) -> click.Command:
         (errors.DatabaseUnreachable("gone"), 4, "postgresql: gone"),
         (errors.SearchUnavailable("gone"), 5, "elasticsearch: gone"),
         (errors.SoldOut("none left", hint="wait"), 1, "OE101: none left (wait)"),
-        (psycopg.OperationalError("server closed"), 4, "postgresql: server closed"),
+        (
+            psycopg.OperationalError("server closed"),
+            4,
+            "postgresql: server closed (run the command again when the server answers)",
+        ),
         (psycopg.errors.AdminShutdown("bye"), 4, "57P01: bye"),
         (
             psycopg.errors.InsufficientPrivilege("no\nright"),
