@@ -48,7 +48,8 @@ def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
     state = exception.sqlstate
     lost = isinstance(exception, psycopg.OperationalError) and state is None
     if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
-        return _with_hint(state or "postgresql", message, _WHEN_LOST), Exit.DATABASE
+        is_refused = (state or "").startswith(("28", "3D"))
+        return _with_hint(state or "postgresql", message, None if is_refused else _WHEN_LOST), Exit.DATABASE
     hint = exception.diag.message_hint or _HINTS.get(state or "")
     return _with_hint(state or "postgresql", message, hint), Exit.FAILED
 
