@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -23,12 +25,14 @@ from examples.shop.finder import Finder
 from oeventdb.demo.stage import Missing, Stage
 from oeventdb.servers.elasticsearch import Search
 from tests import samples
+from tests.search.proxy import Proxy
 from tests.test_style import ROOT
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 DEADLINE = 60
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
 def get(url: str) -> str:
@@ -51,11 +55,29 @@ def search(url: str, words: str) -> list[str]:
             return [hit["attributes"]["name"] for hit in found["data"]]
 
 
+def with_the_key(chunk: bytes) -> bytes | bool:
+    """Refuse a request that has no API key, as a server with security does."""
+    begins = chunk.startswith((b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE "))
+    return not begins or b"ApiKey of-the-environment" in chunk or REFUSED
+
+
 def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: str) -> None:
-    command = [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    server = urlsplit(elasticsearch)
+    with (
+        Proxy(str(server.hostname), server.port or 80, with_the_key) as guarded,
+        subprocess.Popen(
+            [sys.executable, "-m", "examples.shop", "--port", "0"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ
+            | {
+                "OEVENTDB_ELASTICSEARCH_URL": guarded.url,
+                "OEVENTDB_ELASTICSEARCH_API_KEY": "of-the-environment",
+            },
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
