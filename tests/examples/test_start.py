@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from concurrent.futures import Future
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import psycopg
+from playwright.sync_api import expect
 
 from examples.shop import sample
 from examples.shop.app import create_app
@@ -25,11 +27,15 @@ from examples.shop.finder import Finder
 from oeventdb.demo.stage import Missing, Stage
 from oeventdb.servers.elasticsearch import Search
 from tests import samples
+from tests.examples.conftest import Shop, visit
+from tests.search.elastic import Elastic
 from tests.search.proxy import Proxy
 from tests.test_style import ROOT
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from playwright.sync_api import Browser
 
 DEADLINE = 60
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
@@ -147,6 +153,26 @@ def test_without_elasticsearch_the_page_says_what_to_install(db: psycopg.Connect
     assert "Search is still starting." in app.test_client().get("/").text
     finder.start(Stage("", "", "events", None, nowhere))
     assert "There is no search: no Maven. To have it, install Maven." in app.test_client().get("/").text
+
+
+def test_who_searches_too_early_is_answered_once_search_has_started(
+    shop: Shop, browser: Browser, elasticsearch: str
+) -> None:
+    samples.event(shop.db, name="EuroPython")
+    elastic = Elastic(elasticsearch, f"test{uuid.uuid4().hex[:12]}")
+    started: Future[Search | Missing] = Future()
+    started.set_result(Search(elasticsearch, "of the tests"))
+    page = visit(browser, shop.url)
+    page.get_by_role("searchbox").fill("europ")
+    told = page.locator("#hits-told")
+    expect(told).to_have_text("Search is still starting.")
+    try:
+        shop.finder.start(Stage(shop.db.info.dsn, "", elastic.alias, None, started))
+        expect(told).to_have_text("1 found")
+        page.get_by_role("searchbox").fill("")
+        expect(told).to_have_text("")
+    finally:
+        elastic.clear()
 
 
 def test_a_database_that_does_not_answer_is_said_on_every_page(migrated: str) -> None:
