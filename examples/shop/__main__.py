@@ -25,6 +25,7 @@ from examples.shop import sample
 from examples.shop.app import create_app
 from examples.shop.finder import STARTING, Finder
 from oeventdb import Client, schema
+from oeventdb.cli.options import API_KEY_VARIABLE
 from oeventdb.demo.stage import stage
 from oeventdb.errors import OperationError
 
@@ -41,7 +42,9 @@ LIMITS = {
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Where the shop listens."
 )
 @click.option(
-    "--elasticsearch-url", envvar="OEVENTDB_ELASTICSEARCH_URL", help="Else one is found or started."
+    "--elasticsearch-url",
+    envvar="OEVENTDB_ELASTICSEARCH_URL",
+    help=f"Else one is found or started. An API key is read from {API_KEY_VARIABLE}.",
 )
 def main(port: int, elasticsearch_url: str | None) -> None:
     """Sell tickets of real conferences on http://127.0.0.1:PORT until Ctrl-C."""
@@ -51,7 +54,9 @@ def main(port: int, elasticsearch_url: str | None) -> None:
     try:
         with (
             _listen(port) as listening,
-            stage(elasticsearch_url=elasticsearch_url) as servers,
+            stage(
+                elasticsearch_url=elasticsearch_url, api_key=os.environ.get(API_KEY_VARIABLE) or None
+            ) as servers,
             ThreadPoolExecutor(1) as background,
             ConnectionPool(_prepare(servers.dsn), min_size=1, max_size=8, timeout=5, kwargs=LIMITS) as pool,
             _expiry(pool),

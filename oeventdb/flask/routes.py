@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from http import HTTPMethod
 from typing import Any, TypeAlias
 
 import psycopg
@@ -24,7 +25,7 @@ from oeventdb.flask.search import Find
 Connect: TypeAlias = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 """Lends a connection for one request, as ``ConnectionPool.connection`` does; outside of any transaction."""
 
-METHODS = frozenset(("GET", "POST", "PATCH", "PUT", "DELETE"))
+METHODS = frozenset(map(str, HTTPMethod)) - {"HEAD", "OPTIONS"}
 
 ROUTES: tuple[Route, ...] = (
     *tickets.ROUTES,

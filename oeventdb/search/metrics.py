@@ -94,7 +94,7 @@ def served(port: int, dsn: str, totals: Totals) -> Iterator[int]:
         timeout = _LONGEST_SILENCE
 
         def do_GET(self) -> None:
-            if self.path != "/metrics":
+            if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404)
                 return
             body = exposition(dsn, totals, turn).encode()

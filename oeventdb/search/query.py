@@ -146,12 +146,14 @@ def _filters(
 
 def _word(word: str) -> dict[str, Any]:
     """Return the query for one word: whole words count more than beginnings."""
-    shared = {"query": word, "fields": _FIELDS, "operator": "and", "zero_terms_query": "all"}
+    shared = {"fields": _FIELDS, "operator": "and", "zero_terms_query": "all"}
+    # Elasticsearch takes it for a beginning only if nothing comes after it; but C++ and C# are not C...
+    beginning = word.rstrip("*,;:.!?'\")")
     return {
         "bool": {
             "should": [
-                {"multi_match": {**shared, "type": "best_fields", "boost": 3}},
-                {"multi_match": {**shared, "type": "bool_prefix"}},
+                {"multi_match": {**shared, "query": word, "type": "best_fields", "boost": 3}},
+                {"multi_match": {**shared, "query": beginning, "type": "bool_prefix"}},
             ]
         }
     }

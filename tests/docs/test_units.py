@@ -39,6 +39,15 @@ def test_a_service_runs_a_command_with_options_that_it_has(name: str) -> None:
     assert [option for option in options if option.startswith("--") and option not in known] == []
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_needs_is_made_on_a_page(name: str) -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in sorted(reading.DOCS.rglob("*.md")))
+    settings = re.findall("^EnvironmentFile=(.+)$", SERVICES[name], re.MULTILINE)
+    homes = re.findall("^ExecStart=(.+)/bin/", SERVICES[name], re.MULTILINE)
+    assert [path for path in settings if f"`{path}`" not in pages] == []
+    assert [path for path in homes if f"    python3 -m venv {path}\n" not in pages] == []
+
+
 def test_systemd_finds_nothing_wrong_with_them(tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
     if program is None:

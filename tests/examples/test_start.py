@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -10,12 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from concurrent.futures import Future
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import psycopg
+from playwright.sync_api import expect
 
 from examples.shop import sample
 from examples.shop.app import create_app
@@ -23,12 +27,18 @@ from examples.shop.finder import Finder
 from oeventdb.demo.stage import Missing, Stage
 from oeventdb.servers.elasticsearch import Search
 from tests import samples
+from tests.examples.conftest import Shop, visit
+from tests.search.elastic import Elastic
+from tests.search.proxy import Proxy
 from tests.test_style import ROOT
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from playwright.sync_api import Browser
+
 DEADLINE = 60
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
 def get(url: str) -> str:
@@ -51,11 +61,29 @@ def search(url: str, words: str) -> list[str]:
             return [hit["attributes"]["name"] for hit in found["data"]]
 
 
+def with_the_key(chunk: bytes) -> bytes | bool:
+    """Refuse a request that has no API key, as a server with security does."""
+    begins = chunk.startswith((b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE "))
+    return not begins or b"ApiKey of-the-environment" in chunk or REFUSED
+
+
 def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: str) -> None:
-    command = [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    server = urlsplit(elasticsearch)
+    with (
+        Proxy(str(server.hostname), server.port or 80, with_the_key) as guarded,
+        subprocess.Popen(
+            [sys.executable, "-m", "examples.shop", "--port", "0"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ
+            | {
+                "OEVENTDB_ELASTICSEARCH_URL": guarded.url,
+                "OEVENTDB_ELASTICSEARCH_API_KEY": "of-the-environment",
+            },
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
@@ -125,6 +153,26 @@ def test_without_elasticsearch_the_page_says_what_to_install(db: psycopg.Connect
     assert "Search is still starting." in app.test_client().get("/").text
     finder.start(Stage("", "", "events", None, nowhere))
     assert "There is no search: no Maven. To have it, install Maven." in app.test_client().get("/").text
+
+
+def test_who_searches_too_early_is_answered_once_search_has_started(
+    shop: Shop, browser: Browser, elasticsearch: str
+) -> None:
+    samples.event(shop.db, name="EuroPython")
+    elastic = Elastic(elasticsearch, f"test{uuid.uuid4().hex[:12]}")
+    started: Future[Search | Missing] = Future()
+    started.set_result(Search(elasticsearch, "of the tests"))
+    page = visit(browser, shop.url)
+    page.get_by_role("searchbox").fill("europ")
+    told = page.locator("#hits-told")
+    expect(told).to_have_text("Search is still starting.")
+    try:
+        shop.finder.start(Stage(shop.db.info.dsn, "", elastic.alias, None, started))
+        expect(told).to_have_text("1 found")
+        page.get_by_role("searchbox").fill("")
+        expect(told).to_have_text("")
+    finally:
+        elastic.clear()
 
 
 def test_a_database_that_does_not_answer_is_said_on_every_page(migrated: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPMethod
 from typing import TYPE_CHECKING, NoReturn
 
 import flask
@@ -9,7 +10,7 @@ import pytest
 
 import oeventdb.flask
 from oeventdb.flask import openapi, search
-from oeventdb.flask.routes import METHODS, ROUTES
+from oeventdb.flask.routes import ROUTES
 from tests.flask.http import KEY, Api, served
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def test_a_path_has_the_methods_that_it_says(searching: Api, path: str) -> None:
     answer = searching("OPTIONS", f"/v1{path}")
     assert answer.status_code == 200
     assert set(answer.headers["Allow"].split(", ")) == says
-    for method in METHODS - has:
+    for method in set(HTTPMethod) - has - {"HEAD", "OPTIONS"}:
         answer = searching(method, f"/v1{path}")
         assert (answer.status_code, answer.errors[0]["status"]) == (405, "405")
         assert set(answer.headers["Allow"].split(", ")) == says

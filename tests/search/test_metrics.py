@@ -46,6 +46,14 @@ def test_what_is_scraped(db: psycopg.Connection, migrated: str) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/else", timeout=10)
 
 
+def test_parameters_of_a_scrape_do_not_matter() -> None:
+    with (
+        served(0, "postgresql://localhost:1/none", search.Totals()) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics?module=search", timeout=10) as answer,
+    ):
+        assert answer.status == 200
+
+
 def test_each_is_explained_to_whoever_runs_it() -> None:
     page = reading.ROOT.joinpath("docs/how-to/run-sync.md").read_text()
     assert [row for row in METRICS if "| `{}` | {} | {} |".format(*row) not in page] == []

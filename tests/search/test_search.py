@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def events(db: psycopg.Connection, migrated: str, elastic: Elastic) -> dict[str, int]:
     """Index a few events; return their ids by a short name."""
     ids = {
-        "berlin": samples.event(db, name="PyCon DE", searchable_location_name="Berlin, Germany"),
+        "berlin": samples.event(
+            db, name="PyCon DE", searchable_location_name="Berlin, Germany", description="A conference"
+        ),
         "paris": samples.event(db, name="Python Day", searchable_location_name="Paris, France"),
         "text": samples.event(db, name="Meetup", description="All about <b>Python</b> &amp; C++ in Zürich"),
         "organizer": samples.event(db, name="Open Day", organizer_name="Berliner Verein"),
@@ -56,6 +58,8 @@ def found(elastic: Elastic, query: str, *, include_private: bool = False, limit:
         ("nothing like it", []),
         ('"python" AND (paris', []),
         ("c++", ["text"]),
+        ("pyth*", ["paris", "text"]),
+        ("pari, 'pyth'", ["paris"]),
     ],
 )
 def test_every_word_is_found_in_some_field(

@@ -3,7 +3,7 @@
 const form = document.querySelector("#search");
 const told = document.querySelector("#hits-told");
 const hits = document.querySelector("#hits");
-const atRest = told.textContent;
+let atRest = told.textContent;
 let latest = 0;
 
 function card({ attributes }) {
@@ -31,7 +31,10 @@ async function search() {
     const response = await fetch(`${form.dataset.action}?${query}`, { signal: AbortSignal.timeout(5000) });
     const answer = await response.json();
     if (mine !== latest) return undefined;
+    // it may still be starting, or be back in a moment
+    if (response.status === 503) setTimeout(() => mine === latest && search(), 1000);
     if (!response.ok) return show(atRest || `No search: ${answer.errors[0].detail}.`);
+    atRest = "";
     return show(`${answer.meta.count} found`, answer.data);
   } catch {
     return mine === latest ? show("No answer came; try again.") : undefined;
