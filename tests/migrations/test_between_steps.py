@@ -248,6 +248,21 @@ def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: s
     ]
 
 
+def test_an_older_snapshot_shows_no_rating_that_nobody_gave(legacy: str) -> None:
+    run(
+        legacy,
+        "INSERT INTO feedback (rating) SELECT CASE WHEN n > 80 THEN '3' ELSE '5' END FROM generate_series(1, 100) AS n",
+    )
+    with psycopg.connect(legacy) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with waiting_for(legacy, "0003", FILL, lambda _: reader.execute("SELECT")):
+            ratings = reader.execute(
+                "SELECT rating::text, count(*) FROM feedback GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+            reader.commit()
+    assert ratings == [("3", 20), ("5", 80)]
+
+
 def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:
     run(
         legacy,
