@@ -1937,7 +1937,8 @@ SELECT n.ticket_id, oeventdb_internal.admission_place(n.place::integer), n.place
 FROM oeventdb_internal.holder_numbers AS n
 INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before; one that has moved may have the other event
     ON a.ticket_id = n.ticket_id AND a.admission_no = n.place
-LEFT JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.admission_no = n.place
+-- by whomever: a holder may have another id by now
+LEFT JOIN public.ticket_holders AS h ON h.ticket_id = n.ticket_id AND h.admission_no = n.place
 WHERE n.is_live AND n.place <= n.quantity AND h.id IS NULL
     AND pg_catalog.to_regclass('public.ticket_event') IS NULL
 ON CONFLICT DO NOTHING;

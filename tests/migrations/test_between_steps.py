@@ -25,6 +25,7 @@ VALUES (1, 'A', 'B', 1, 1, 1), (2, 'A', 'B', 2, 1, 1), (3, 'A', 'B', 2, 1, 1);
 """
 TICKETS = "CREATE TABLE IF NOT EXISTS oeventdb_internal.ticket_numbers"
 SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
+FREED = "SELECT n.ticket_id, oeventdb_internal.admission_place"
 NUMBERS = "CALL oeventdb_internal.number_holders()"
 FILL = "CALL oeventdb_internal.fill_ratings()"
 SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
@@ -129,7 +130,7 @@ def test_a_new_holder_of_an_order_that_is_being_cancelled(unnumbered: str) -> No
     assert faults(unnumbered) == []
 
 
-@pytest.mark.parametrize("stop", [SURPLUS, NUMBERS, RULE_ON])
+@pytest.mark.parametrize("stop", [SURPLUS, NUMBERS, FREED, RULE_ON])
 def test_holders_that_get_other_ids(unnumbered: str, stop: str) -> None:
     run(unnumbered, "UPDATE ticket_holders SET event_id = 2 WHERE id = 1")
     migrate_stopping(
