@@ -144,6 +144,38 @@ def test_holders_that_get_other_ids(unnumbered: str, stop: str) -> None:
     assert faults(unnumbered) == []
 
 
+@pytest.mark.parametrize("stop", [TICKETS, RULE_ON])
+@pytest.mark.parametrize(
+    ("change", "update", "after"),
+    [
+        ("tickets: NEW.quantity := 5", "UPDATE tickets SET name = name", UNCHANGED),
+        (
+            "ticket_holders: NEW.ticket_id := 3",
+            "UPDATE ticket_holders SET email = email",
+            [(1, 3, 1, True), (2, 3, 1, True)],
+        ),
+    ],
+    ids=["quantity", "ticket"],
+)
+def test_what_a_trigger_changes_that_no_update_names(
+    unnumbered: str, stop: str, change: str, update: str, after: list[tuple[object, ...]]
+) -> None:
+    table, body = change.split(": ", 1)
+    run(
+        unnumbered,
+        "DELETE FROM ticket_holders WHERE id = 3",
+        f"CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body}; RETURN NEW; END'",
+    )
+    own = f"CREATE TRIGGER change BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION change()"
+    migrate_stopping(
+        unnumbered,
+        "0005",
+        {stop: lambda: run(unnumbered, own, update, f"DROP TRIGGER change ON {table}")},
+    )
+    assert holders(unnumbered) == [row for row in after if row[0] != 3]
+    assert faults(unnumbered) == []
+
+
 def test_an_old_event_is_journaled_although_its_holder_was_written(unnumbered: str) -> None:
     run(unnumbered, "UPDATE ticket_holders SET event_id = NULLIF(id, 1) WHERE id < 3")
     before = query(unnumbered, "SELECT id, event_id FROM ticket_holders ORDER BY id")
