@@ -209,10 +209,25 @@ AS $function$
     WHERE a.attrelid = 'public.feedback'::pg_catalog.regclass AND a.attname = 'rating' AND NOT a.attisdropped
 $function$;
 
+CREATE OR REPLACE FUNCTION oeventdb_internal.others_are_connected() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- within a transaction it is always the same else
+    PERFORM pg_catalog.pg_stat_clear_snapshot();
+    RETURN EXISTS (
+        SELECT FROM pg_catalog.pg_stat_activity AS a
+        WHERE a.datname = pg_catalog.current_database() AND a.usename IS NOT NULL
+            AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name NOT LIKE 'oeventdb%'
+    );
+END
+$function$;
+
 -- Where somebody else is connected, the new column appears at once, whatever the size of the table. Many rows usually share one rating: it is the
 -- default that the existing rows are given for nothing, so that only the others have to be written, in the batches below.
--- Where nobody is, the table is written anew in one go, several times faster. Should somebody come meanwhile and be kept waiting, `oeventdb migrate`
--- cancels this statement; the next try then finds the database in use.
+-- Where nobody is, the table is written anew in one go, several times faster. Should somebody come meanwhile, this is undone, and the next try of
+-- `oeventdb migrate` finds the database in use: by a snapshot from before the end the table would be empty, for pg_dump as well.
 DO $$
 DECLARE
     v_usual numeric;
@@ -221,11 +236,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.feedback'::regclass AND tgname = 'feedback_in_step'
     ) THEN
         RETURN;
-    ELSIF EXISTS (
-        SELECT FROM pg_catalog.pg_stat_activity AS a
-        WHERE a.datname = pg_catalog.current_database() AND a.usename IS NOT NULL
-            AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name NOT LIKE 'oeventdb%'
-    ) THEN
+    ELSIF oeventdb_internal.others_are_connected() THEN
         SELECT oeventdb_internal.half_stars(s.rating) INTO v_usual
         FROM (SELECT f.rating FROM public.feedback AS f LIMIT 10000) AS s
         GROUP BY s.rating ORDER BY pg_catalog.count(*) DESC LIMIT 1;
@@ -241,6 +252,9 @@ BEGIN
                 rating_half_stars >= 0 AND rating_half_stars <= 5 AND rating_half_stars * 2 = trunc(rating_half_stars * 2)
             );
         ALTER TABLE public.feedback ALTER COLUMN rating_half_stars DROP EXPRESSION;
+        IF oeventdb_internal.others_are_connected() THEN
+            RAISE EXCEPTION 'somebody has connected while public.feedback was written anew' USING ERRCODE = 'serialization_failure';
+        END IF;
         INSERT INTO oeventdb_internal.progress (task, done, total, unit) VALUES ('0003.ratings: convert', 1, 1, 'table');
     END IF;
     CREATE TRIGGER feedback_in_step BEFORE INSERT ON public.feedback
@@ -362,6 +376,12 @@ $$;
 
 ALTER TABLE public.feedback VALIDATE CONSTRAINT feedback_rating_half_stars;
 
+-- Who reads by a snapshot from before the batches would find the usual rating in rows of others. No index is needed: what builds one waits until
+-- such transactions have ended.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS progress_done ON oeventdb_internal.progress (done);
+
+DROP INDEX CONCURRENTLY IF EXISTS oeventdb_internal.progress_done;
+
 -- The swap, in one short transaction: from here on the column is the number.
 DO $$
 DECLARE
@@ -410,6 +430,8 @@ $$;
 DROP PROCEDURE IF EXISTS oeventdb_internal.fill_ratings();
 
 DROP FUNCTION IF EXISTS oeventdb_internal.feedback_in_step();
+
+DROP FUNCTION IF EXISTS oeventdb_internal.others_are_connected();
 
 DROP FUNCTION IF EXISTS oeventdb_internal.rating_is_text();
 

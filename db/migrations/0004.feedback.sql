@@ -12,17 +12,22 @@ COMMENT ON COLUMN public.feedback.session_id IS
 COMMENT ON COLUMN public.feedback.is_superseded IS
 'Older than another feedback by the same user for the same event, from before one was the rule: it is kept and does not count.';
 
--- Until the unique index stands, the last of the feedbacks by one user supersedes the others.
+-- Until the unique index stands, the last of the feedbacks by one user supersedes the others. Two inserts for one user and event must queue, or
+-- neither would see the other: at a row, as they will at the index. Advisory locks would be too many for the server where thousands are written at once.
+CREATE TABLE IF NOT EXISTS oeventdb_internal.feedback_meanwhile (
+    user_id bigint NOT NULL,
+    event_id bigint NOT NULL,
+    PRIMARY KEY (user_id, event_id)
+);
+
 CREATE OR REPLACE FUNCTION oeventdb_internal.feedback_supersede() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- two inserts for one user and event must queue here, or neither would see the other
-    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
-        pg_catalog.format('oeventdb feedback %s %s', NEW.user_id, NEW.event_id), 0
-    ));
+    INSERT INTO oeventdb_internal.feedback_meanwhile (user_id, event_id) VALUES (NEW.user_id, NEW.event_id)
+    ON CONFLICT (user_id, event_id) DO UPDATE SET user_id = EXCLUDED.user_id;
     UPDATE public.feedback AS f SET is_superseded = true
     WHERE f.user_id = NEW.user_id AND f.event_id = NEW.event_id AND NOT f.is_superseded AND f.id < (
         SELECT pg_catalog.max(l.id) FROM public.feedback AS l WHERE l.user_id = NEW.user_id AND l.event_id = NEW.event_id
@@ -40,7 +45,9 @@ DO $$
 BEGIN
     IF pg_catalog.to_regclass('public.feedback_user_event') IS NULL THEN
         CREATE OR REPLACE TRIGGER feedback_supersede AFTER INSERT OR UPDATE OF user_id, event_id ON public.feedback
-            FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.feedback_supersede();
+            -- who says nothing of the one or the other takes nobody's place
+            FOR EACH ROW WHEN (NEW.user_id IS NOT NULL AND NEW.event_id IS NOT NULL)
+            EXECUTE FUNCTION oeventdb_internal.feedback_supersede();
     END IF;
 END
 $$;
@@ -353,3 +360,5 @@ REVOKE ALL ON FUNCTION oeventdb.event_rating(bigint) FROM PUBLIC;
 DROP PROCEDURE IF EXISTS oeventdb_internal.supersede_feedback();
 
 DROP FUNCTION IF EXISTS oeventdb_internal.feedback_supersede();
+
+DROP TABLE IF EXISTS oeventdb_internal.feedback_meanwhile;

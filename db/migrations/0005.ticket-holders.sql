@@ -1548,6 +1548,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.id, NEW.quantity, NEW.event_id) IS NOT DISTINCT FROM (OLD.id, OLD.quantity, OLD.event_id) THEN
+        RETURN NULL;
+    END IF;
+
     INSERT INTO oeventdb_internal.tickets_written (ticket_id) VALUES (CASE WHEN TG_OP = 'DELETE' THEN OLD.id ELSE NEW.id END);
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
         INSERT INTO oeventdb_internal.tickets_written (ticket_id) VALUES (OLD.id);
@@ -1582,13 +1586,17 @@ $function$;
 DO $$
 BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
-        CREATE OR REPLACE TRIGGER ticket_holder_admission BEFORE INSERT OR UPDATE OF id, ticket_id, event_id, order_id
-            ON public.ticket_holders FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_in_step();
+        CREATE OR REPLACE TRIGGER ticket_holder_admission BEFORE INSERT ON public.ticket_holders
+            FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_holder_in_step();
+        -- and not of a list of columns: a BEFORE trigger may change a column that the UPDATE does not name
+        CREATE OR REPLACE TRIGGER ticket_holder_admission_update BEFORE UPDATE ON public.ticket_holders FOR EACH ROW
+            WHEN (OLD.id <> NEW.id OR OLD.ticket_id IS DISTINCT FROM NEW.ticket_id OR OLD.event_id IS DISTINCT FROM NEW.event_id
+                OR OLD.order_id IS DISTINCT FROM NEW.order_id)
+            EXECUTE FUNCTION oeventdb_internal.ticket_holder_in_step();
         CREATE OR REPLACE TRIGGER ticket_holder_release AFTER DELETE ON public.ticket_holders
             FOR EACH ROW WHEN (OLD.admission_no IS NOT NULL)
             EXECUTE FUNCTION oeventdb_internal.ticket_holder_left();
-        CREATE OR REPLACE TRIGGER ticket_holder_release_update AFTER UPDATE OF ticket_id, event_id, order_id, admission_no
-            ON public.ticket_holders FOR EACH ROW
+        CREATE OR REPLACE TRIGGER ticket_holder_release_update AFTER UPDATE ON public.ticket_holders FOR EACH ROW
             WHEN (OLD.admission_no IS NOT NULL
                 AND (OLD.ticket_id, OLD.admission_no) IS DISTINCT FROM (NEW.ticket_id, NEW.admission_no))
             EXECUTE FUNCTION oeventdb_internal.ticket_holder_left();
@@ -1599,7 +1607,7 @@ $$;
 DO $$
 BEGIN
     IF oeventdb_internal.holders_unnumbered() THEN
-        CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR DELETE OR UPDATE OF id, quantity, event_id ON public.tickets
+        CREATE OR REPLACE TRIGGER ticket_quantity AFTER INSERT OR DELETE OR UPDATE ON public.tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.ticket_written();
     END IF;
 END
@@ -1937,7 +1945,8 @@ SELECT n.ticket_id, oeventdb_internal.admission_place(n.place::integer), n.place
 FROM oeventdb_internal.holder_numbers AS n
 INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before; one that has moved may have the other event
     ON a.ticket_id = n.ticket_id AND a.admission_no = n.place
-LEFT JOIN public.ticket_holders AS h ON h.id = n.holder_id AND h.ticket_id = n.ticket_id AND h.admission_no = n.place
+-- by whomever: a holder may have another id by now
+LEFT JOIN public.ticket_holders AS h ON h.ticket_id = n.ticket_id AND h.admission_no = n.place
 WHERE n.is_live AND n.place <= n.quantity AND h.id IS NULL
     AND pg_catalog.to_regclass('public.ticket_event') IS NULL
 ON CONFLICT DO NOTHING;

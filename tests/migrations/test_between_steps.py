@@ -25,11 +25,17 @@ VALUES (1, 'A', 'B', 1, 1, 1), (2, 'A', 'B', 2, 1, 1), (3, 'A', 'B', 2, 1, 1);
 """
 TICKETS = "CREATE TABLE IF NOT EXISTS oeventdb_internal.ticket_numbers"
 SURPLUS = "CALL oeventdb_internal.remove_surplus_holders()"
+FREED = "SELECT n.ticket_id, oeventdb_internal.admission_place"
 NUMBERS = "CALL oeventdb_internal.number_holders()"
 FILL = "CALL oeventdb_internal.fill_ratings()"
 SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
 USES = "CALL oeventdb_internal.count_code_uses()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
+
+WAIT_FOR_LOCK = """
+CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); END';
+CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION wait();
+"""
 
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
 MOVED = "UPDATE tickets SET event_id = 2 WHERE id = 1"
@@ -129,7 +135,7 @@ def test_a_new_holder_of_an_order_that_is_being_cancelled(unnumbered: str) -> No
     assert faults(unnumbered) == []
 
 
-@pytest.mark.parametrize("stop", [SURPLUS, NUMBERS, RULE_ON])
+@pytest.mark.parametrize("stop", [SURPLUS, NUMBERS, FREED, RULE_ON])
 def test_holders_that_get_other_ids(unnumbered: str, stop: str) -> None:
     run(unnumbered, "UPDATE ticket_holders SET event_id = 2 WHERE id = 1")
     migrate_stopping(
@@ -140,6 +146,38 @@ def test_holders_that_get_other_ids(unnumbered: str, stop: str) -> None:
         unnumbered,
         "SELECT old_row -> 'event_id' FROM oeventdb_internal.journal WHERE table_name = 'ticket_holders'",
     ) == [(2,)]
+    assert faults(unnumbered) == []
+
+
+@pytest.mark.parametrize("stop", [TICKETS, RULE_ON])
+@pytest.mark.parametrize(
+    ("change", "update", "after"),
+    [
+        ("tickets: NEW.quantity := 5", "UPDATE tickets SET name = name", UNCHANGED),
+        (
+            "ticket_holders: NEW.ticket_id := 3",
+            "UPDATE ticket_holders SET email = email",
+            [(1, 3, 1, True), (2, 3, 1, True)],
+        ),
+    ],
+    ids=["quantity", "ticket"],
+)
+def test_what_a_trigger_changes_that_no_update_names(
+    unnumbered: str, stop: str, change: str, update: str, after: list[tuple[object, ...]]
+) -> None:
+    table, body = change.split(": ", 1)
+    run(
+        unnumbered,
+        "DELETE FROM ticket_holders WHERE id = 3",
+        f"CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body}; RETURN NEW; END'",
+    )
+    own = f"CREATE TRIGGER change BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION change()"
+    migrate_stopping(
+        unnumbered,
+        "0005",
+        {stop: lambda: run(unnumbered, own, update, f"DROP TRIGGER change ON {table}")},
+    )
+    assert holders(unnumbered) == [row for row in after if row[0] != 3]
     assert faults(unnumbered) == []
 
 
@@ -246,6 +284,46 @@ def test_a_table_that_is_written_anew_while_its_ratings_become_numbers(legacy: s
         (3, 117),
         (5, 464),
     ]
+
+
+def test_an_older_snapshot_shows_no_rating_that_nobody_gave(legacy: str) -> None:
+    run(
+        legacy,
+        "INSERT INTO feedback (rating) SELECT CASE WHEN n > 80 THEN '3' ELSE '5' END FROM generate_series(1, 100) AS n",
+    )
+    with psycopg.connect(legacy) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with waiting_for(legacy, "0003", FILL, lambda _: reader.execute("SELECT")):
+            ratings = reader.execute(
+                "SELECT rating::text, count(*) FROM feedback GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+            reader.commit()
+    assert ratings == [("3", 20), ("5", 80)]
+
+
+def test_who_comes_while_the_table_is_written_anew_sees_its_rows(legacy: str) -> None:
+    schema.migrate(legacy, to="0002")
+    run(legacy, "INSERT INTO feedback (rating) VALUES ('3'), ('5')", WAIT_FOR_LOCK)
+    held = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(legacy, application_name="oeventdb", autocommit=True) as unseen,
+    ):
+        unseen.execute("SELECT pg_advisory_lock(1)")
+        migrating = pool.submit(schema.migrate, legacy, to="0003")
+        until(lambda: unseen.execute(held).fetchall())
+        with psycopg.connect(legacy) as reader:
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute("SELECT")
+            unseen.execute("SELECT pg_advisory_unlock(1)")
+            until(
+                lambda: (
+                    migrating.done() or unseen.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall()
+                )
+            )
+            ratings = reader.execute("SELECT rating::text FROM feedback ORDER BY 1").fetchall()
+        migrating.result(60)
+    assert ratings == [("3",), ("5",)]
 
 
 def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:

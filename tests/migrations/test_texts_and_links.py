@@ -23,7 +23,7 @@ CHANGES = (
     "UPDATE tickets SET discount_code_id = NULL WHERE id = 1",
     "SELECT oeventdb.create_discount_code(1, 'THIRD', 'percent', 5, 'ticket', '{6}')",
 )
-LINK = "CALL oeventdb_internal.link_last_ticket_texts()"
+DROP = "CALL oeventdb_internal.drop_ticket_texts()"
 LINKS = [(1, None), (2, "SECOND"), (3, "FIRST"), (4, None), (5, "FIRST"), (6, "THIRD")]
 
 
@@ -75,7 +75,25 @@ def test_a_code_that_changes_while_its_text_becomes_links_stops_nothing(linked: 
         "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (2, 'two', now(), now(), 'UTC')",
         "INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets) VALUES (3, 'THIRD', 'percent', 5, 'ticket', 1, '5')",
     )
-    with waiting_for(linked, "0010", LINK, lambda client: client.execute(change.encode())):
+    with waiting_for(linked, "0010", DROP, lambda client: client.execute(change.encode())):
         pass
     assert schema.migrate(linked) == []
     assert query(linked, "SELECT id FROM tickets WHERE discount_code_id = 3") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE discount_codes SET tickets = '1,3,5' WHERE id = 1",
+        (
+            "INSERT INTO discount_codes (id, code, type, value, used_for, event_id, tickets)"
+            " VALUES (3, 'THIRD', 'percent', 5, 'ticket', 1, '5')"
+        ),
+    ],
+)
+def test_a_text_that_is_written_at_the_last_moment_becomes_links(linked: str, change: str) -> None:
+    with waiting_for(linked, "0010", DROP, lambda client: client.execute(change.encode())):
+        pass
+    assert query(linked, "SELECT count(*) FROM tickets WHERE id = 5 AND discount_code_id IS NOT NULL") == [
+        (1,)
+    ]
