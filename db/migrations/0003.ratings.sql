@@ -377,7 +377,9 @@ $$;
 ALTER TABLE public.feedback VALIDATE CONSTRAINT feedback_rating_half_stars;
 
 -- Who reads by a snapshot from before the batches would find the usual rating in rows of others. No index is needed: what builds one waits until
--- such transactions have ended.
+-- such transactions have ended. One that was killed at it has left it behind, and waits again.
+DROP INDEX CONCURRENTLY IF EXISTS oeventdb_internal.progress_done;
+
 CREATE INDEX CONCURRENTLY IF NOT EXISTS progress_done ON oeventdb_internal.progress (done);
 
 DROP INDEX CONCURRENTLY IF EXISTS oeventdb_internal.progress_done;
