@@ -1,4 +1,4 @@
--- Takes the links away; the texts of ids, still there, are what they were, and links made since are written into them or journaled.
+-- Takes the links away; the texts of ids, still there, are what they were, but for links made or removed since: those are written into them or journaled.
 
 -- from the beginning: what is written to its columns after they were journaled would go with them
 LOCK TABLE public.access_codes IN ACCESS EXCLUSIVE MODE;
@@ -8,8 +8,6 @@ DROP TRIGGER discount_code_definition ON public.discount_codes;
 DROP TRIGGER ticket_discount ON public.tickets;
 
 DROP PROCEDURE oeventdb_internal.link_ticket_texts();
-
-DROP TABLE oeventdb_internal.linked_texts;
 
 -- >>> db/procedures/tickets/order_tickets.sql
 DROP FUNCTION oeventdb.order_tickets(text);
@@ -119,6 +117,37 @@ FROM (
 ) AS n
 WHERE n.discount_code_id = c.id AND c.tickets IS NULL;
 
+-- A ticket that was taken off its code since is not to come back with the text; a text that was written since asks for its tickets anew.
+WITH removed AS (
+    SELECT c.id, t.id AS ticket_id, p.word
+    FROM public.discount_codes AS c
+    INNER JOIN oeventdb_internal.linked_texts AS l ON l.discount_code_id = c.id AND l.tickets COLLATE pg_catalog."C" = c.tickets COLLATE pg_catalog."C"
+    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+    INNER JOIN public.tickets AS t
+        ON t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
+            AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+    WHERE c.used_for = 'ticket' AND NOT EXISTS (
+        -- a word that never became a link
+        SELECT FROM oeventdb_internal.journal AS j
+        WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.restored_at IS NULL
+            AND j.key = c.id::text || ':' || t.id::text AND j.reason NOT LIKE 'link % since the migration'
+    )
+), journaled AS (
+    INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+    SELECT DISTINCT
+        '0006.discount-codes', 'tickets', r.id::text || ':' || r.ticket_id::text,
+        pg_catalog.jsonb_build_object('discount_code_id', r.id, 'ticket_id', r.ticket_id), 'link removed since the migration'
+    FROM removed AS r
+)
+UPDATE public.discount_codes AS c SET tickets = (
+    SELECT pg_catalog.string_agg(p.word, ',' ORDER BY p.place)
+    FROM pg_catalog.string_to_table(c.tickets, ',') WITH ORDINALITY AS p (word, place)
+    WHERE p.word NOT IN (SELECT r.word FROM removed AS r WHERE r.id = c.id)
+)
+WHERE c.id IN (SELECT r.id FROM removed AS r);
+
+DROP TABLE oeventdb_internal.linked_texts;
+
 -- A link that the code's text does not name was made since.
 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
 SELECT '0006.discount-codes', 'tickets', c.id::text || ':' || t.id::text,
@@ -139,7 +168,7 @@ INNER JOIN public.discount_codes AS c ON c.id = t.discount_code_id;
 
 -- The claims that the texts make again, those that were had since, too: else they would not be journaled the next time.
 DELETE FROM oeventdb_internal.journal AS j
-WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.reason <> 'link made since the migration'
+WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.reason NOT LIKE 'link % since the migration'
     AND NOT j.old_row ? 'statement';
 
 -- What was deleted since is told apart no longer once the columns are gone.

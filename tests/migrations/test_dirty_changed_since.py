@@ -134,6 +134,22 @@ def test_a_link_removed_since_is_left_out_of_the_text_and_listed(
         assert rows(connection, links) == [(3, 1)]
 
 
+def test_a_link_removed_before_the_texts_go_is_left_out_and_listed(legacy: str) -> None:
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        connection.execute(DIRT)
+        schema.migrate(legacy, to="0009")
+        connection.execute("UPDATE discount_codes SET tickets = '4,5' WHERE id = 2")
+        connection.execute("SELECT oeventdb.replace_discount_code_tickets(1, '{3}')")
+        schema.rollback(legacy, to="0001")
+        texts = "SELECT tickets FROM discount_codes ORDER BY id"
+        assert rows(connection, texts) == [("\n3",), ("4,5",)]
+        reason = "SELECT key, reason FROM oeventdb_internal.journal"
+        assert rows(connection, reason) == [("1:1", "link removed since the migration")]
+        schema.migrate(legacy)
+        links = "SELECT id, discount_code_id FROM tickets WHERE discount_code_id IS NOT NULL ORDER BY id"
+        assert rows(connection, links) == [(3, 1), (4, 2), (5, 2)]
+
+
 def test_a_code_made_since_gets_a_text(rolled_back: Callable[[str], psycopg.Connection]) -> None:
     new = """
     SELECT oeventdb.create_discount_code(
