@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ import pytest
 
 from oeventdb import search
 from oeventdb.errors import SearchUnavailable, SearchUnreachable
+from oeventdb.search.bulk import BulkFailed
 from tests import samples
+from tests.search.test_reindex import documents
 from tests.search.test_set_aside import refusal
 
 if TYPE_CHECKING:
@@ -38,6 +41,30 @@ def test_a_document_for_which_elasticsearch_is_always_too_busy_is_named(
     told = rf"HTTP 429: .*, for 1 s, to a bulk request of \d+ bytes \(events {large}\)"
     with pytest.raises(SearchUnreachable, match=told):
         search.reindex(migrated, proxy.url, alias=elastic.alias, patience=1)
+
+
+def test_a_request_that_is_too_large_is_halved(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy
+) -> None:
+    for _ in range(20):
+        samples.event(db, description="x" * 500)
+    largest = 3000
+
+    def verdict(chunk: bytes) -> bytes | bool:
+        length = re.match(
+            rb"POST /\S+/_bulk.*?\r\ncontent-length: (\d+)\r\n", chunk, re.DOTALL | re.IGNORECASE
+        )
+        return refusal(413) if length and int(length[1]) > largest else True
+
+    proxy.verdict = verdict
+    search.reindex(migrated, proxy.url, alias=elastic.alias, patience=30, keep=0)
+    assert proxy.cuts > 3
+    assert elastic.documents() == documents(db)
+    [live] = elastic.behind()
+    alone = samples.event(db, description="x" * largest)
+    with pytest.raises(BulkFailed, match=rf"^a bulk request of \d+ bytes \(events {alone}\) is too large"):
+        search.reindex(migrated, proxy.url, alias=elastic.alias, patience=30)
+    assert sorted(elastic.indices()) == elastic.behind() == [live]
 
 
 @pytest.mark.parametrize(
