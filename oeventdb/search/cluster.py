@@ -164,6 +164,11 @@ class Cluster:
                 raise exc.__cause__ from None
             raise
         if response.meta.status < 400 or response.meta.status in accept:
+            moved = response.meta.headers.get("location")
+            if moved and 300 <= response.meta.status < 400:
+                raise SearchUnavailable(
+                    f"{self.where} redirects to {moved}", hint="give the URL of Elasticsearch itself"
+                )
             if "x-elastic-product" not in response.meta.headers:
                 raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
             if not isinstance(response.body, dict):
@@ -257,7 +262,7 @@ def reason_of(body: Any) -> str:
     """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
     error = _error_of(body)
     if not isinstance(error, dict):
-        return _storable(str(error))[:300] or "no reason given"
+        return _storable(str(error or ""))[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
     if error.get("type") == "index_closed_exception":
         # all it says is "closed"

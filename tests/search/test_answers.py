@@ -107,14 +107,26 @@ def test_an_answer_without_its_parts_is_told(
         (200, b'{"a":' * 100_000, "is not Elasticsearch$"),
         (400, b'{"error":{"reason":"no","root_cause":null}}', "HTTP 400: no$"),
         (400, b'{"error":{"reason":"no","root_cause":5}}', "HTTP 400: no$"),
+        (407, b"", "HTTP 407: no reason given$"),
+        (407, b"null", "HTTP 407: no reason given$"),
+        (400, b'{"error":null}', "HTTP 400: no reason given$"),
     ],
-    ids=["nested", "no cause", "no list of causes"],
+    ids=["nested", "no cause", "no list of causes", "nothing", "null", "null as error"],
 )
 def test_what_elasticsearch_would_not_say_is_told(proxy: Proxy, status: int, said: bytes, told: str) -> None:
     answer = refusal(status, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
     proxy.verdict = lambda _: answer
     with search.Cluster(proxy.url) as cluster, pytest.raises(SearchUnavailable, match=told):
         cluster.request("GET", "/")
+
+
+def test_a_redirection_is_told_with_where_it_leads(proxy: Proxy) -> None:
+    moved = b"https://search.example.org/_cluster/health"
+    proxy.verdict = lambda _: refusal(301, b"").replace(b"\r\n", b"\r\nLocation: " + moved + b"\r\n", 1)
+    with search.Cluster(proxy.url) as cluster, pytest.raises(SearchUnavailable) as caught:
+        cluster.request("GET", "/_cluster/health")
+    assert str(caught.value) == f"{proxy.url} redirects to {moved.decode()}"
+    assert caught.value.hint == "give the URL of Elasticsearch itself"
 
 
 def test_what_a_signal_raises_in_a_request_is_not_taken_for_the_network(proxy: Proxy) -> None:
