@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,9 @@ PATIENCE = 120.0
 """Seconds for which a request of a long task is repeated before the task gives up."""
 
 _LONGEST_PAUSE = 10.0
+
+_UNTRUSTED = re.compile("self.signed certificate|unable to get (?:local )?issuer certificate")
+"""What OpenSSL says of a certificate whose authority it does not know."""
 
 
 class Answer(NamedTuple):
@@ -208,7 +212,11 @@ class Cluster:
         if isinstance(exc, SerializationError):
             return SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
         reason = _innermost(exc)
-        return SearchUnreachable(f"no answer from {self.where}: {reason}")
+        untrusted = _UNTRUSTED.search(reason)
+        return SearchUnreachable(
+            f"no answer from {self.where}: {reason}",
+            hint="name a file with the certificate of its authority in SSL_CERT_FILE" if untrusted else None,
+        )
 
     def refused(self, answer: Answer) -> SearchUnavailable:
         """Return the error for an answer of status 400 or above."""

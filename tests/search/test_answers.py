@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
+import subprocess
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,6 +22,7 @@ from tests.search.test_set_aside import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.search.elastic import Elastic
     from tests.search.proxy import Proxy
@@ -30,6 +34,41 @@ def test_an_address_with_colons_is_told_in_brackets() -> None:
         pytest.raises(SearchUnavailable, match=r"no answer from http://\[::1\]:1: "),
     ):
         cluster.request("GET", "/")
+
+
+class _Encrypted(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("X-Elastic-Product", "Elasticsearch")
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"encrypted":true}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_certificate_of_nobody_known_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = f"req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}"
+    named = ("-addext", "subjectAltName=DNS:localhost")
+    subprocess.run(["openssl", *made.split(), *named], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Encrypted) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://localhost:{server.server_address[1]}"
+        with search.Cluster(url) as cluster, pytest.raises(SearchUnreachable) as caught:
+            cluster.request("GET", "/")
+        assert "self-signed certificate" in str(caught.value)
+        assert caught.value.hint == "name a file with the certificate of its authority in SSL_CERT_FILE"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with search.Cluster(url) as cluster:
+            assert cluster.request("GET", "/") == {"encrypted": True}
+        server.shutdown()
 
 
 def test_a_document_for_which_elasticsearch_is_always_too_busy_is_named(
