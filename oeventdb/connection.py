@@ -125,7 +125,7 @@ def conninfo(dsn: str) -> str:
         # libpq would show them, and after user:p@ss or user:p/ss in a URL they are pieces of the password
         raise DatabaseUnreachable(
             "the host or port in the DSN is none",
-            hint="in a URL, write @ as %40 and / as %2F where they are of the password",
+            hint="in a URL, write an IPv6 address in brackets, and @ as %40 and / as %2F where they are of the password",
         )
     return dsn
 

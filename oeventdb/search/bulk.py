@@ -148,7 +148,11 @@ class BulkSender:
         if answer.status in RETRIED:
             return body, str(self._cluster.refused(answer))
         if answer.status == 413:
-            raise BulkFailed(f"{_described(body)} is too large for {self._cluster.where}")
+            if body.documents == 1:
+                raise BulkFailed(f"{_described(body)} is too large for {self._cluster.where}")
+            for half in _halves(body):
+                self._deliver(half)
+            return None, ""
         if answer.status >= 400:
             raise self._cluster.refused(answer)
         return _unacknowledged(body, answer.body)
@@ -185,6 +189,12 @@ def _unacknowledged(body: Body, response: dict[str, Any]) -> tuple[Body | None, 
     return Body(
         kept, len(open_items)
     ), f"{len(open_items)} documents were put off: {reason_of(open_items[0][1])}"
+
+
+def _halves(body: Body) -> tuple[Body, Body]:
+    lines, middle = body.ndjson.splitlines(keepends=True), body.documents // 2
+    first, second = b"".join(lines[: 2 * middle]), b"".join(lines[2 * middle :])
+    return Body(first, middle), Body(second, body.documents - middle)
 
 
 def _event_id(action: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,9 @@ PATIENCE = 120.0
 """Seconds for which a request of a long task is repeated before the task gives up."""
 
 _LONGEST_PAUSE = 10.0
+
+_UNTRUSTED = re.compile("self.signed certificate|unable to get (?:local )?issuer certificate")
+"""What OpenSSL says of a certificate whose authority it does not know."""
 
 
 class Answer(NamedTuple):
@@ -164,6 +168,11 @@ class Cluster:
                 raise exc.__cause__ from None
             raise
         if response.meta.status < 400 or response.meta.status in accept:
+            moved = response.meta.headers.get("location")
+            if moved and 300 <= response.meta.status < 400:
+                raise SearchUnavailable(
+                    f"{self.where} redirects to {moved}", hint="give the URL of Elasticsearch itself"
+                )
             if "x-elastic-product" not in response.meta.headers:
                 raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
             if not isinstance(response.body, dict):
@@ -203,7 +212,11 @@ class Cluster:
         if isinstance(exc, SerializationError):
             return SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
         reason = _innermost(exc)
-        return SearchUnreachable(f"no answer from {self.where}: {reason}")
+        untrusted = _UNTRUSTED.search(reason)
+        return SearchUnreachable(
+            f"no answer from {self.where}: {reason}",
+            hint="name a file with the certificate of its authority in SSL_CERT_FILE" if untrusted else None,
+        )
 
     def refused(self, answer: Answer) -> SearchUnavailable:
         """Return the error for an answer of status 400 or above."""
@@ -257,7 +270,7 @@ def reason_of(body: Any) -> str:
     """Return what Elasticsearch says went wrong, in one line, with the cause that it names."""
     error = _error_of(body)
     if not isinstance(error, dict):
-        return _storable(str(error))[:300] or "no reason given"
+        return _storable(str(error or ""))[:300] or "no reason given"
     reason = str(error.get("reason") or error.get("type") or "no reason given")
     if error.get("type") == "index_closed_exception":
         # all it says is "closed"

@@ -100,6 +100,13 @@ def test_pieces_of_a_password_that_a_url_has_not_escaped_are_not_repeated(dsn: s
     assert failure(dsn) == "the host or port in the DSN is none"
 
 
+def test_an_address_with_colons_needs_brackets_in_a_url() -> None:
+    with pytest.raises(DatabaseUnreachable, match="the host or port in the DSN is none") as caught:
+        schema.connect("postgresql://me@::1:1/db")
+    assert "an IPv6 address in brackets" in (caught.value.hint or "")
+    assert "failed" in failure("postgresql://me@[::1]:1/db")
+
+
 @pytest.mark.parametrize("host", ["/nowhere/me@home", "@nowhere", "/nowhere,/no@where,@nowhere"])
 def test_a_socket_may_be_at_a_name_of_any_letters(host: str) -> None:
     assert "failed" in failure(f"host={host} port=' 1 '")
