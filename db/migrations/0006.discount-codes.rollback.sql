@@ -121,7 +121,7 @@ WHERE n.discount_code_id = c.id AND c.tickets IS NULL;
 WITH removed AS (
     SELECT c.id, t.id AS ticket_id, p.word
     FROM public.discount_codes AS c
-    INNER JOIN oeventdb_internal.linked_texts AS l ON l.discount_code_id = c.id AND l.tickets COLLATE pg_catalog."C" = c.tickets COLLATE pg_catalog."C"
+    INNER JOIN oeventdb_internal.linked_texts AS l ON l.discount_code_id = c.id AND l.tickets = c.tickets
     CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
     INNER JOIN public.tickets AS t
         ON t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
