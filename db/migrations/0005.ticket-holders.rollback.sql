@@ -272,7 +272,7 @@ WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.rest
 WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t
-    WHERE j.migration = '0005.ticket-holders' AND j.restored_at IS NULL
+    WHERE j.migration = '0005.ticket-holders' AND j.table_name = 'ticket_holders' AND j.restored_at IS NULL
         AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected')
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
