@@ -195,6 +195,8 @@ DECLARE
         ORDER BY j.id DESC LIMIT 1
     );
     v_nested text := pg_catalog.current_setting('enable_nestloop');
+    v_rows bigint;
+    v_first bigint;
 BEGIN
     IF v_columns IS NOT NULL THEN
         -- how many come back nobody knows before: taken for few, they would be compared each with each
@@ -222,6 +224,15 @@ BEGIN
             $query$, v_columns
         );
         PERFORM pg_catalog.set_config('enable_nestloop', v_nested, true);
+    END IF;
+    -- whether it was gone before the migration already, when the holder could be there without it, nobody knows
+    SELECT pg_catalog.count(*), pg_catalog.min(j.id) INTO v_rows, v_first
+    FROM oeventdb_internal.journal AS j
+    WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed'
+        AND j.restored_at IS NULL AND j.old_row ? 'firstname';
+    IF v_rows > 0 THEN
+        RAISE WARNING '% of the removed holders stay in quarantine, e.g. entry %: their ticket, order or event is gone, or their id is in use',
+            v_rows, v_first;
     END IF;
 END
 $$;
@@ -261,7 +272,7 @@ WHERE j.migration = '0005.ticket-holders' AND j.caused_by IS NOT NULL AND j.rest
 WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t
-    WHERE j.migration = '0005.ticket-holders' AND j.restored_at IS NULL
+    WHERE j.migration = '0005.ticket-holders' AND j.table_name = 'ticket_holders' AND j.restored_at IS NULL
         AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected')
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id

@@ -86,3 +86,18 @@ def test_rows_whose_event_is_gone_are_in_nobody_s_way(dirty: str) -> None:
     )
     with psycopg.connect(dirty) as connection:
         assert digest.rows(connection, tables) == before
+
+
+def test_removed_holders_whom_a_rollback_cannot_put_back_are_warned_of(
+    dirty: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(
+        dirty,
+        "SET session_replication_role = replica; UPDATE ticket_holders SET order_id = 77 WHERE id IN (3, 4)",
+    )
+    schema.migrate(dirty)
+    schema.rollback(dirty, to="0001")
+    kept = "SELECT key, id FROM oeventdb_internal.journal ORDER BY id"
+    (first, entry), (second, _) = query(dirty, kept)
+    assert {first, second} == {"3", "4"}
+    assert f"2 of the removed holders stay in quarantine, e.g. entry {entry}: " in caplog.text
