@@ -14,42 +14,36 @@ FROM
             ) THEN $query$
                 SELECT array_to_tsvector(ARRAY[ticket.id::text])
                 FROM public.tickets AS ticket
-                CROSS JOIN LATERAL (
-                    SELECT
-                        (
-                            SELECT count(*) FROM oeventdb_internal.admissions AS a
-                            WHERE a.ticket_id = ticket.id
-                        ) AS opened,
-                        (
-                            SELECT count(*) FROM oeventdb_internal.free_admissions AS f
-                            INNER JOIN oeventdb_internal.admissions AS a USING (ticket_id, admission_no)
-                            LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
-                            WHERE f.ticket_id = ticket.id AND h.id IS NULL
-                        ) AS free,
-                        (
-                            SELECT count(*) FROM oeventdb_internal.free_admissions AS f
-                            WHERE f.ticket_id = ticket.id
-                        ) AS offered,
-                        (
-                            SELECT count(*) FROM public.ticket_holders AS h
-                            INNER JOIN oeventdb_internal.admissions AS a USING (ticket_id, event_id, admission_no)
-                            WHERE h.ticket_id = ticket.id
-                        ) AS held,
-                        (
-                            SELECT count(*) FROM public.ticket_holders AS h
-                            WHERE h.ticket_id = ticket.id AND h.admission_no IS NOT NULL
-                        ) AS numbered,
-                        (
-                            SELECT coalesce(sum(r.last_no::bigint - r.first_no + 1), 0)
-                            FROM oeventdb_internal.admission_ranges AS r
-                            WHERE r.ticket_id = ticket.id
-                        ) AS unopened
-                ) AS counted
+                LEFT JOIN (
+                    SELECT a.ticket_id, count(*) AS opened FROM oeventdb_internal.admissions AS a GROUP BY a.ticket_id
+                ) AS every ON every.ticket_id = ticket.id
+                LEFT JOIN (
+                    SELECT f.ticket_id, count(*) AS offered FROM oeventdb_internal.free_admissions AS f GROUP BY f.ticket_id
+                ) AS offer ON offer.ticket_id = ticket.id
+                LEFT JOIN (
+                    SELECT ticket_id, count(*) AS free
+                    FROM oeventdb_internal.free_admissions
+                    INNER JOIN oeventdb_internal.admissions USING (ticket_id, admission_no)
+                    LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
+                    WHERE h.id IS NULL
+                    GROUP BY ticket_id
+                ) AS nobody ON nobody.ticket_id = ticket.id
+                LEFT JOIN (
+                    SELECT h.ticket_id, count(h.admission_no) AS numbered, count(a.admission_no) AS held
+                    FROM public.ticket_holders AS h
+                    LEFT JOIN oeventdb_internal.admissions AS a USING (ticket_id, event_id, admission_no)
+                    GROUP BY h.ticket_id
+                ) AS holder ON holder.ticket_id = ticket.id
+                LEFT JOIN (
+                    SELECT r.ticket_id, sum(r.last_no::bigint - r.first_no + 1) AS unopened
+                    FROM oeventdb_internal.admission_ranges AS r GROUP BY r.ticket_id
+                ) AS later ON later.ticket_id = ticket.id
                 WHERE ticket.event_id IS NOT NULL AND (
-                    counted.free <> counted.offered
-                    OR counted.held <> counted.numbered
-                    OR counted.free + counted.held <> counted.opened
-                    OR counted.opened + counted.unopened <> greatest(coalesce(ticket.quantity, 2147483647), 0)
+                    coalesce(nobody.free, 0) <> coalesce(offer.offered, 0)
+                    OR holder.held <> holder.numbered
+                    OR coalesce(nobody.free, 0) + coalesce(holder.held, 0) <> coalesce(every.opened, 0)
+                    OR coalesce(every.opened, 0) + coalesce(later.unopened, 0)
+                        <> greatest(coalesce(ticket.quantity, 2147483647), 0)
                 )
             $query$
             ELSE 'SELECT NULL::tsvector'
