@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oeventdb import IdempotencyConflict, SoldOut
+from oeventdb import IdempotencyConflict, NotFound, SoldOut
 from tests.procedures.selling.shop import EMAIL, Shop, line
 from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
 
@@ -105,6 +105,17 @@ def test_the_key_of_a_cancelled_order_is_not(shop: Shop) -> None:
     shop.client.cancel_order(order_identifier=str(order.identifier))
     again = shop.place(line(ticket), idempotency_key="a")
     assert (again.id, again.status) == (order.id, "cancelled")
+
+
+def test_the_key_of_an_order_that_is_gone_without_it_is_told(shop: Shop, refused: Refusal) -> None:
+    """As who deletes orders with all triggers off leaves it."""
+    ticket = shop.ticket()
+    order = shop.place(line(ticket), idempotency_key="a")
+    shop.connection.execute("SET session_replication_role = replica")
+    shop.connection.execute("DELETE FROM orders WHERE id = %s", [order.id])
+    shop.connection.execute("RESET session_replication_role")
+    with refused(shop.connection, NotFound, resource="order", id=order.id):
+        shop.place(line(ticket), idempotency_key="a")
 
 
 def test_the_key_of_a_sold_out_ticket_still_answers(shop: Shop) -> None:
