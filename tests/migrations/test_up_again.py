@@ -147,6 +147,8 @@ def test_a_claim_that_was_had_is_lost_again(paused: str) -> None:
     run(paused, "SELECT oeventdb.replace_discount_code_tickets(1, '{}')")
     restore(paused, "claim lost to a lower code")
     schema.rollback(paused, to="0005")
+    assert query(paused, "SELECT tickets FROM discount_codes ORDER BY id") == [(None,), ("1,3",)]
+    run(paused, "UPDATE discount_codes SET tickets = '1,3'")
     schema.migrate(paused, to="0009")
     assert sorted(query(paused, LOST)) == [("2:1", None), ("2:3", None)]
 
