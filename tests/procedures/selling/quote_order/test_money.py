@@ -162,7 +162,7 @@ def test_a_price_that_is_none_is_not_sold(shop: Shop, refused: Refusal, price: s
     order: dict[str, Any] = {"event_id": shop.event, "lines": [line(ticket)]}
     if way == "place_order":
         order["email"] = EMAIL
-    with refused(shop.connection, NotOnSale, ticket_id=ticket):
+    with refused(shop.connection, NotOnSale, ticket_id=ticket, price=price):
         getattr(shop.client, way)(**order)
 
 
