@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from oeventdb import search
+from oeventdb import schema, search
+from oeventdb.search import outbox
 from tests import samples
 from tests.search.test_reindex import documents
 from tests.search.test_sync import NUMBERED, lag
@@ -69,6 +70,29 @@ def test_changes_go_on_beside_a_long_transaction(
     worker.join(20)
     elastic.ask("POST", f"/{elastic.alias}/_refresh")
     assert elastic.documents() == documents(db)
+
+
+def test_those_that_had_another_turn_longest_ago_have_the_next_and_none_goes_before_the_others(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    left = outbox.Left(0.0)
+    with (
+        held(db, migrated),
+        held(db, migrated),
+        schema.connect(migrated, autocommit=True) as worker,
+        search.Cluster(elastic.url) as cluster,
+    ):
+
+        def sent(*, again: bool) -> list[int]:
+            only = left.due(2) if again else None
+            return [*outbox.step(worker, cluster, elastic.alias, batch=1, only=only, left=left).sent]
+
+        first, second = sent(again=False) + sent(again=False)
+        new = samples.event(db)
+        assert sent(again=True) + sent(again=True) + sent(again=True) == [first, second, first]
+        assert sent(again=False) == [new]
+        assert set(left.ids()) == {first, second}
 
 
 def test_a_poison_document_that_somebody_is_changing_is_not_sent_all_the_time(
