@@ -171,7 +171,8 @@ class Cluster:
             moved = response.meta.headers.get("location")
             if moved and 300 <= response.meta.status < 400:
                 raise SearchUnavailable(
-                    f"{self.where} redirects to {_without_secrets(moved)}", hint="give the URL of Elasticsearch itself"
+                    f"{self.where} redirects to {_without_secrets(moved)}",
+                    hint="give the URL of Elasticsearch itself",
                 )
             if "x-elastic-product" not in response.meta.headers:
                 raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")

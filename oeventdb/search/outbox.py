@@ -222,7 +222,9 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequen
         )
     sent = outcome.sent
     asked = {*known, *sent}
-    waiting = dict(connection.execute(_WAITING, (list(asked),)).fetchall()) if acknowledged < len(asked) else {}
+    waiting = (
+        dict(connection.execute(_WAITING, (list(asked),)).fetchall()) if acknowledged < len(asked) else {}
+    )
     outcome.removed = len(sent.keys() - waiting.keys())
     changed = {event for event, version in sent.items() if waiting.get(event, version) > version}
     # what was named and not sent, as there was too much or another worker has it, keeps its turn
