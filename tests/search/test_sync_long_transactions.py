@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from oeventdb import schema, search
 from oeventdb.search import outbox
@@ -33,15 +35,18 @@ def held(db: psycopg.Connection, migrated: str, **columns: object) -> Iterator[p
         other.rollback()
 
 
-_BATCH = "\x01" * 1_400_000
-"""As much as a worker takes at a time, in six bytes each; no words."""
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each worker take one event at a time, as it does where that has 8 MB."""
+    monkeypatch.setattr(outbox, "step", partial(outbox.step, batch=1))
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_to_sync_once_brings_the_rest_beside_a_long_transaction(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     search.reindex(migrated, elastic.url, alias=elastic.alias)
-    with held(db, migrated, description=_BATCH):
+    with held(db, migrated):
         hidden = samples.event(db, privacy="private")
         done = search.sync(migrated, elastic.url, alias=elastic.alias, once=True, workers=1)
         assert done.documents == 3  # the held one again, at the end
@@ -50,13 +55,14 @@ def test_to_sync_once_brings_the_rest_beside_a_long_transaction(
         assert lag(db) == (1, 0)
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_changes_go_on_beside_a_long_transaction(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     search.reindex(migrated, elastic.url, alias=elastic.alias)
     stop = threading.Event()
     arguments = {"alias": elastic.alias, "workers": 1, "stop": stop}
-    with held(db, migrated, description=_BATCH):
+    with held(db, migrated):
         worker = threading.Thread(target=search.sync, args=(migrated, elastic.url), kwargs=arguments)
         worker.start()
         try:
