@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +40,12 @@ _KEEPALIVES: dict[str, Any] = {
 _LONGEST_SILENCE = 120.0
 """Seconds without a word from the server after which it is asked, by a new connection, whether it answers at all."""
 
+_LONGEST_ANSWER = 60.0
+"""Seconds that it then has, as it may have a lot to do."""
+
+_SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+"""What a client may begin with: it is answered before a login is, so also where that waits for a pooler or for LDAP."""
+
 SERVER_KEEPALIVES = {f"tcp_keepalives_{name}": str(value) for name, value in _PROBES.items()}
 """Settings by which the server notices a client that is gone, as soon as the client would notice the server."""
 
@@ -61,11 +68,8 @@ _UNHINDERED = {
 class _Connection(psycopg.Connection[TupleRow]):
     """Is lost as well where the server, or what stands before it, keeps the connection and does not answer any more.
 
-    A statement may take long without a word, so silence alone is no sign: nobody is let in any more, either.
+    A statement may take long without a word, so silence alone is no sign: nobody else is answered any more, either.
     """
-
-    ways: dict[str, Any]
-    """How it was connected."""
 
     def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """Wait as psycopg does, while the server answers."""
@@ -93,13 +97,18 @@ class _Connection(psycopg.Connection[TupleRow]):
             return result
 
     def _require_answer(self) -> None:
-        here = {name: getattr(self.info, name) for name in ("host", "hostaddr", "port")}
         try:
-            psycopg.connect(**self.ways | {name: value for name, value in here.items() if value}).close()
-        except psycopg.errors.ConnectionTimeout:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as ours:
+                family, server = ours.family, ours.getpeername()
+            with socket.socket(family) as other:
+                other.settimeout(_LONGEST_ANSWER)
+                other.connect(server)
+                other.sendall(_SSL_REQUEST)
+                other.recv(1)
+        except TimeoutError:
             self.pgconn.finish()
             raise psycopg.OperationalError("the server keeps the connection, but does not answer") from None
-        except psycopg.Error:
+        except OSError:
             logging.getLogger(__name__).debug("the server answers, if only to refuse another connection")
 
 
@@ -155,7 +164,6 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
         # the latter is psycopg's own, for a value that it reads before libpq does
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
-    connection.ways = {"conninfo": target, **kwargs}
     connection.add_notice_handler(_log_warning)
     _independent_of_the_role(connection)
     return connection

@@ -360,7 +360,8 @@ BEGIN
     ELSE
         v_ids := ARRAY(
             SELECT o.event_id FROM oeventdb_internal.search_outbox AS o
-            WHERE o.event_id = ANY (search_take.only_events) LIMIT search_take.batch FOR UPDATE SKIP LOCKED
+            WHERE o.event_id = ANY (search_take.only_events)
+            ORDER BY pg_catalog.array_position(search_take.only_events, o.event_id) LIMIT search_take.batch FOR UPDATE SKIP LOCKED
         );
     END IF;
     -- a statement of its own, later than the locks: it sees the version that acknowledging will compare
@@ -394,7 +395,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[]) IS
-'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, those queued by a time, none of those excepted),
+'Changed events to be sent to Elasticsearch, the longest waiting first (or only those named, in that order, those queued by a time, none of those excepted),
 with their current version and the lines of a bulk request: a document, a deletion, or an empty text for an event with over 100 MB of text.
 Fewer where their lines are over 8 MB. They stay locked for other workers until the transaction ends. Raises nothing.';
 

@@ -171,7 +171,8 @@ class Cluster:
             moved = response.meta.headers.get("location")
             if moved and 300 <= response.meta.status < 400:
                 raise SearchUnavailable(
-                    f"{self.where} redirects to {moved}", hint="give the URL of Elasticsearch itself"
+                    f"{self.where} redirects to {_without_secrets(moved)}",
+                    hint="give the URL of Elasticsearch itself",
                 )
             if "x-elastic-product" not in response.meta.headers:
                 raise SearchUnavailable(f"what answers at {self.where} is not Elasticsearch")
@@ -232,6 +233,11 @@ class Cluster:
             f"{self.where} answers HTTP {answer.status}: {reason_of(answer.body)}",
             hint="lift the block and run the command again" if blocked else None,
         )
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL without user, password and parameters, of which one may be a token."""
+    return re.sub("//[^/]*@", "//", re.split("[?#]", url)[0])
 
 
 def _readable(api_key: str | None) -> str:

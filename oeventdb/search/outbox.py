@@ -221,10 +221,15 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequen
             (change.event_id, change.search_version, storable(connection, reason)),
         )
     sent = outcome.sent
-    waiting = connection.execute(_WAITING, (list(sent),)).fetchall() if acknowledged < len(sent) else []
-    outcome.removed = len(sent) - len(waiting)
-    changed = [event for event, version in waiting if version > sent[event]]
-    outcome.left.update((*known, *sent), {event for event, _ in waiting}.difference(changed), changed)
+    asked = {*known, *sent}
+    waiting = (
+        dict(connection.execute(_WAITING, (list(asked),)).fetchall()) if acknowledged < len(asked) else {}
+    )
+    outcome.removed = len(sent.keys() - waiting.keys())
+    changed = {event for event, version in sent.items() if waiting.get(event, version) > version}
+    # what was named and not sent, as there was too much or another worker has it, keeps its turn
+    unsent = waiting.keys() - sent.keys()
+    outcome.left.update(asked - unsent, waiting.keys() - unsent - changed, changed)
 
 
 def bodies(changes: list[Change]) -> Iterator[list[Change]]:

@@ -138,9 +138,10 @@ def test_a_server_that_stands_still_with_its_connections_open_is_lost(
     listening: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.2)
+    monkeypatch.setattr("oeventdb.connection._LONGEST_ANSWER", 0.2)
     with Proxy(*listening) as proxy:
         port = proxy.url.rpartition(":")[2]
-        connection = schema.connect(f"host=127.0.0.1 port={port} user=postgres connect_timeout=2")
+        connection = schema.connect(f"host=127.0.0.1 port={port} user=postgres")
         proxy.flowing.clear()
         # should it wait, the proxy lets go of it
         release = threading.Timer(20, proxy.flowing.set)
@@ -159,6 +160,16 @@ def test_a_long_silence_of_a_server_that_answers_others_if_only_to_refuse_is_wai
         with psycopg.connect(postgres.dsn) as admin:
             role = sql.Identifier(connection.info.user)
             admin.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(role))
+        assert connection.execute("SELECT 1 FROM pg_sleep(0.5)").fetchone() == (1,)
+
+
+def test_a_long_silence_of_a_server_where_logins_wait_is_waited_for(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.1)
+    dsn = make_conninfo(postgres.dsn, connect_timeout=2)
+    with psycopg.connect(postgres.dsn) as admin, schema.connect(dsn) as connection:
+        admin.execute("LOCK TABLE pg_catalog.pg_authid IN ACCESS EXCLUSIVE MODE")
         assert connection.execute("SELECT 1 FROM pg_sleep(0.5)").fetchone() == (1,)
 
 

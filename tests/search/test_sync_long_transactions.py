@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
-from oeventdb import search
+from oeventdb import schema, search
+from oeventdb.search import outbox
 from tests import samples
 from tests.search.test_reindex import documents
 from tests.search.test_sync import NUMBERED, lag
@@ -32,15 +35,18 @@ def held(db: psycopg.Connection, migrated: str, **columns: object) -> Iterator[p
         other.rollback()
 
 
-_BATCH = "\x01" * 1_400_000
-"""As much as a worker takes at a time, in six bytes each; no words."""
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each worker take one event at a time, as it does where that has 8 MB."""
+    monkeypatch.setattr(outbox, "step", partial(outbox.step, batch=1))
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_to_sync_once_brings_the_rest_beside_a_long_transaction(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     search.reindex(migrated, elastic.url, alias=elastic.alias)
-    with held(db, migrated, description=_BATCH):
+    with held(db, migrated):
         hidden = samples.event(db, privacy="private")
         done = search.sync(migrated, elastic.url, alias=elastic.alias, once=True, workers=1)
         assert done.documents == 3  # the held one again, at the end
@@ -49,13 +55,14 @@ def test_to_sync_once_brings_the_rest_beside_a_long_transaction(
         assert lag(db) == (1, 0)
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_changes_go_on_beside_a_long_transaction(
     db: psycopg.Connection, migrated: str, elastic: Elastic
 ) -> None:
     search.reindex(migrated, elastic.url, alias=elastic.alias)
     stop = threading.Event()
     arguments = {"alias": elastic.alias, "workers": 1, "stop": stop}
-    with held(db, migrated, description=_BATCH):
+    with held(db, migrated):
         worker = threading.Thread(target=search.sync, args=(migrated, elastic.url), kwargs=arguments)
         worker.start()
         try:
@@ -69,6 +76,29 @@ def test_changes_go_on_beside_a_long_transaction(
     worker.join(20)
     elastic.ask("POST", f"/{elastic.alias}/_refresh")
     assert elastic.documents() == documents(db)
+
+
+def test_those_that_had_another_turn_longest_ago_have_the_next_and_none_goes_before_the_others(
+    db: psycopg.Connection, migrated: str, elastic: Elastic
+) -> None:
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    left = outbox.Left(0.0)
+    with (
+        held(db, migrated),
+        held(db, migrated),
+        schema.connect(migrated, autocommit=True) as worker,
+        search.Cluster(elastic.url) as cluster,
+    ):
+
+        def sent(*, again: bool) -> list[int]:
+            only = left.due(2) if again else None
+            return [*outbox.step(worker, cluster, elastic.alias, batch=1, only=only, left=left).sent]
+
+        first, second = sent(again=False) + sent(again=False)
+        new = samples.event(db)
+        assert sent(again=True) + sent(again=True) + sent(again=True) == [first, second, first]
+        assert sent(again=False) == [new]
+        assert set(left.ids()) == {first, second}
 
 
 def test_a_poison_document_that_somebody_is_changing_is_not_sent_all_the_time(
