@@ -193,10 +193,21 @@ def test_an_old_event_is_journaled_although_its_holder_was_written(unnumbered: s
     assert query(unnumbered, "SELECT id, event_id FROM ticket_holders ORDER BY id") == before
 
 
-def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(unnumbered: str) -> None:
+@pytest.mark.parametrize(
+    ("away", "more"),
+    [
+        ([f"UPDATE ticket_holders SET ticket_id = {ticket} WHERE id = {{0}}" for ticket in (1, 3)], []),
+        (["UPDATE ticket_holders SET id = 1000 WHERE id = {0}", NEW.replace("(9,", "({0},")], [1000]),
+    ],
+    ids=["ticket", "id"],
+)
+def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(
+    unnumbered: str, away: list[str], more: list[int]
+) -> None:
     turns = sorted(query(unnumbered, "SELECT hashint8(n) & 7, n FROM generate_series(10, 99) AS n"))
     (_, first), (_, last) = turns[0], turns[-1]
     run(unnumbered, NEW.replace("(9,", f"({first},"), NEW.replace("(9,", f"({last},"))
+    run(unnumbered, "UPDATE tickets SET quantity = 3 WHERE id = 3")
     is_numbered = f"SELECT FROM ticket_holders WHERE id = {first} AND admission_no IS NOT NULL"
     with (
         pytest.raises(DatabaseUnreachable),
@@ -208,14 +219,16 @@ def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(u
         ),
     ):
         until(lambda: query(unnumbered, is_numbered))
-        for ticket in (1, 3):
-            run(unnumbered, f"UPDATE ticket_holders SET ticket_id = {ticket} WHERE id = {first}")
+        run(unnumbered, *(statement.format(first) for statement in away))
         run(
             unnumbered,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'oeventdb%'",
         )
     schema.migrate(unnumbered, to="0005")
-    assert holders(unnumbered) == [*UNCHANGED, *sorted((number, 3, 1, True) for number in (first, last))]
+    assert holders(unnumbered) == [
+        *UNCHANGED,
+        *((number, 3, 1, True) for number in sorted([first, last, *more])),
+    ]
     assert faults(unnumbered) == []
 
 
