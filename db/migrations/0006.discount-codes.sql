@@ -368,8 +368,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'INSERT'
-        OR (NEW.event_id, pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default"))
-            IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default"))
+        OR (NEW.id, NEW.event_id, pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default"))
+            IS DISTINCT FROM (OLD.id, OLD.event_id, pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default"))
     THEN
         NEW.is_duplicate := true;
         INSERT INTO oeventdb_internal.discount_codes_meanwhile (id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
@@ -418,7 +418,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger AS g
         WHERE g.tgrelid = 'public.discount_codes'::pg_catalog.regclass AND g.tgname = 'discount_code_definition'
     ) THEN
-        CREATE OR REPLACE TRIGGER discount_code_meanwhile BEFORE INSERT OR UPDATE OF code, event_id ON public.discount_codes
+        CREATE OR REPLACE TRIGGER discount_code_meanwhile BEFORE INSERT OR UPDATE OF id, code, event_id ON public.discount_codes
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_meanwhile();
     END IF;
 END
