@@ -299,6 +299,7 @@ WHERE ticket.id IS NULL
                 SELECT
                     n.ticket_id, n.discount_code_id,
                     CASE
+                        WHEN t.event_id IS DISTINCT FROM c.event_id THEN 'ticket of another event'
                         WHEN t.discount_code_id IS NOT NULL THEN 'claim lost: the ticket has another code'
                         WHEN c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
                             SELECT FROM pg_catalog.pg_trigger AS g
@@ -309,6 +310,7 @@ WHERE ticket.id IS NULL
                 INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS DISTINCT FROM n.discount_code_id
                 INNER JOIN public.discount_codes AS c ON c.id = n.discount_code_id
                 WHERE COALESCE(t.quantity, 0) >= 0
+                FOR NO KEY UPDATE OF t -- one that has to be waited for is judged as it is by then
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
