@@ -31,9 +31,11 @@ BEGIN
         SELECT c.id, t.id AS ticket_id, p.word
         FROM public.discount_codes AS c
         CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
+        CROSS JOIN LATERAL pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') AS b (word)
+        -- by the id that was linked: else each code would be compared with all tickets of its event
         INNER JOIN public.tickets AS t
-            ON t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
-                AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
+            ON t.id = CASE WHEN b.word ~ '^[0-9]{1,18}$' THEN b.word::bigint END
+                AND t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
         WHERE c.used_for = 'ticket' AND NOT EXISTS (
             -- a word that never became a link
             SELECT FROM oeventdb_internal.journal AS j
@@ -50,9 +52,10 @@ BEGIN
     UPDATE public.discount_codes AS c SET tickets = (
         SELECT pg_catalog.string_agg(p.word, ',' ORDER BY p.place)
         FROM pg_catalog.string_to_table(c.tickets, ',') WITH ORDINALITY AS p (word, place)
-        WHERE p.word NOT IN (SELECT r.word FROM removed AS r WHERE r.id = c.id)
+        WHERE p.word NOT IN (SELECT pg_catalog.unnest(r.words))
     )
-    WHERE c.id IN (SELECT r.id FROM removed AS r);
+    FROM (SELECT w.id, pg_catalog.array_agg(w.word) AS words FROM removed AS w GROUP BY w.id) AS r
+    WHERE c.id = r.id;
     FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
         EXECUTE pg_catalog.format(
             'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
