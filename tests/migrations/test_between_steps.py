@@ -339,6 +339,26 @@ def test_who_comes_while_the_table_is_written_anew_sees_its_rows(legacy: str) ->
     assert ratings == [("3",), ("5",)]
 
 
+def test_the_table_is_not_written_anew_again_for_those_who_come_for_a_moment(legacy: str) -> None:
+    schema.migrate(legacy, to="0002")
+    run(legacy, "INSERT INTO feedback (rating) VALUES ('3'), ('5')", WAIT_FOR_LOCK)
+    file = query(legacy, "SELECT pg_relation_filenode('feedback')")
+    held = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(legacy, application_name="oeventdb", autocommit=True) as unseen,
+    ):
+        unseen.execute("SELECT pg_advisory_lock(1)")
+        migrating = pool.submit(schema.migrate, legacy, to="0003")
+        until(lambda: unseen.execute(held).fetchall())
+        # kept waiting until the migration lets go
+        unseen.execute("SELECT FROM feedback")
+        unseen.execute("SELECT pg_advisory_unlock(1)")
+        migrating.result(60)
+    assert query(legacy, "SELECT rating::text FROM feedback ORDER BY 1") == [("3",), ("5",)]
+    assert query(legacy, "SELECT pg_relation_filenode('feedback')") == file
+
+
 def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:
     run(
         legacy,
