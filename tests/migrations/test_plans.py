@@ -155,9 +155,9 @@ def test_the_links_that_were_removed_are_not_read_from_end_to_end_for_each_code(
 ) -> None:
     """A rollback took 40 seconds for 20,000 codes."""
     rollback = next(m.rollback.text for m in schema.load() if m.id.startswith(migration))
-    statement = re.search(r"WITH removed AS .*?;", rollback, re.DOTALL)
+    statement = re.search(r"WITH (?:removed|words) AS .*?;", rollback, re.DOTALL)
     assert statement is not None
     schema.migrate(legacy, to="0009")
     with psycopg.connect(legacy) as connection:
         plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {statement[0]}".encode()))
-    assert "CTE Scan on removed" not in plan.partition("SubPlan")[2]
+    assert re.search(r"SubPlan(.*\n){1,4}.*CTE Scan", plan) is None
