@@ -32,11 +32,6 @@ SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
 USES = "CALL oeventdb_internal.count_code_uses()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
 
-WAIT_FOR_LOCK = """
-CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); END';
-CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION wait();
-"""
-
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
 MOVED = "UPDATE tickets SET event_id = 2 WHERE id = 1"
 BACK = "UPDATE ticket_holders SET ticket_id = 1, event_id = 2 WHERE id = 1"
@@ -312,51 +307,6 @@ def test_an_older_snapshot_shows_no_rating_that_nobody_gave(legacy: str) -> None
             ).fetchall()
             reader.commit()
     assert ratings == [("3", 20), ("5", 80)]
-
-
-def test_who_comes_while_the_table_is_written_anew_sees_its_rows(legacy: str) -> None:
-    schema.migrate(legacy, to="0002")
-    run(legacy, "INSERT INTO feedback (rating) VALUES ('3'), ('5')", WAIT_FOR_LOCK)
-    held = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-    with (
-        ThreadPoolExecutor(1) as pool,
-        psycopg.connect(legacy, application_name="oeventdb", autocommit=True) as unseen,
-    ):
-        unseen.execute("SELECT pg_advisory_lock(1)")
-        migrating = pool.submit(schema.migrate, legacy, to="0003")
-        until(lambda: unseen.execute(held).fetchall())
-        with psycopg.connect(legacy) as reader:
-            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            reader.execute("SELECT")
-            unseen.execute("SELECT pg_advisory_unlock(1)")
-            until(
-                lambda: (
-                    migrating.done() or unseen.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall()
-                )
-            )
-            ratings = reader.execute("SELECT rating::text FROM feedback ORDER BY 1").fetchall()
-        migrating.result(60)
-    assert ratings == [("3",), ("5",)]
-
-
-def test_the_table_is_not_written_anew_again_for_those_who_come_for_a_moment(legacy: str) -> None:
-    schema.migrate(legacy, to="0002")
-    run(legacy, "INSERT INTO feedback (rating) VALUES ('3'), ('5')", WAIT_FOR_LOCK)
-    file = query(legacy, "SELECT pg_relation_filenode('feedback')")
-    held = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-    with (
-        ThreadPoolExecutor(1) as pool,
-        psycopg.connect(legacy, application_name="oeventdb", autocommit=True) as unseen,
-    ):
-        unseen.execute("SELECT pg_advisory_lock(1)")
-        migrating = pool.submit(schema.migrate, legacy, to="0003")
-        until(lambda: unseen.execute(held).fetchall())
-        # kept waiting until the migration lets go
-        unseen.execute("SELECT FROM feedback")
-        unseen.execute("SELECT pg_advisory_unlock(1)")
-        migrating.result(60)
-    assert query(legacy, "SELECT rating::text FROM feedback ORDER BY 1") == [("3",), ("5",)]
-    assert query(legacy, "SELECT pg_relation_filenode('feedback')") == file
 
 
 def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:
