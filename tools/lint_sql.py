@@ -29,7 +29,7 @@ STYLED = ("db/ledger.sql", "db/audit/*.sql", "db/procedures/*/*.sql", "bench/*.s
 
 # Nobody but our functions uses what stands in oeventdb_internal, so nobody is kept waiting for it.
 _OF_NOBODY_ELSE = re.compile(
-    r"(?:DROP (?:TABLE|FUNCTION|PROCEDURE) IF EXISTS|CREATE (?:UNIQUE )?INDEX IF NOT EXISTS \w+ ON) oeventdb_internal\."
+    r"(?:DROP (?:TABLE|SEQUENCE|FUNCTION|PROCEDURE) IF EXISTS|CREATE (?:UNIQUE )?INDEX IF NOT EXISTS \w+ ON) oeventdb_internal\."
 )
 
 # Done twice it does nothing, so it needs no guard against a second run.

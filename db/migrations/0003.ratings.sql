@@ -226,8 +226,11 @@ $function$;
 
 -- Where somebody else is connected, the new column appears at once, whatever the size of the table. Many rows usually share one rating: it is the
 -- default that the existing rows are given for nothing, so that only the others have to be written, in the batches below.
--- Where nobody is, the table is written anew in one go, several times faster. Should somebody come meanwhile, this is undone, and the next try of
--- `oeventdb migrate` finds the database in use: by a snapshot from before the end the table would be empty, for pg_dump as well.
+-- Where nobody is, the table is written anew in one go, several times faster. Should somebody come meanwhile, this is undone: by a snapshot from
+-- before the end the table would be empty, for pg_dump as well. It is tried once, or those who come for a moment each time could undo it for ever.
+-- That it was tried, only a sequence remembers when all else is undone.
+CREATE SEQUENCE IF NOT EXISTS oeventdb_internal.feedback_rewrites;
+
 DO $$
 DECLARE
     v_usual numeric;
@@ -236,7 +239,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'public.feedback'::regclass AND tgname = 'feedback_in_step'
     ) THEN
         RETURN;
-    ELSIF oeventdb_internal.others_are_connected() THEN
+    ELSIF oeventdb_internal.others_are_connected() OR (SELECT r.is_called FROM oeventdb_internal.feedback_rewrites AS r) THEN
         SELECT oeventdb_internal.half_stars(s.rating) INTO v_usual
         FROM (SELECT f.rating FROM public.feedback AS f LIMIT 10000) AS s
         GROUP BY s.rating ORDER BY pg_catalog.count(*) DESC LIMIT 1;
@@ -245,6 +248,8 @@ BEGIN
             COALESCE(v_usual, 0)
         );
     ELSE
+        LOCK TABLE public.feedback IN ACCESS EXCLUSIVE MODE;
+        PERFORM pg_catalog.nextval('oeventdb_internal.feedback_rewrites');
         ALTER TABLE public.feedback
             ADD COLUMN rating_half_stars numeric NOT NULL
                 GENERATED ALWAYS AS (COALESCE(oeventdb_internal.half_stars(rating), 0)) STORED,
@@ -436,5 +441,7 @@ DROP FUNCTION IF EXISTS oeventdb_internal.feedback_in_step();
 DROP FUNCTION IF EXISTS oeventdb_internal.others_are_connected();
 
 DROP FUNCTION IF EXISTS oeventdb_internal.rating_is_text();
+
+DROP SEQUENCE IF EXISTS oeventdb_internal.feedback_rewrites;
 
 DELETE FROM oeventdb_internal.progress WHERE task LIKE '0003.ratings: %';

@@ -1506,7 +1506,8 @@ BEGIN
         -- the migration itself, which knows the event
         RETURN NEW;
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.ticket_id IS DISTINCT FROM OLD.ticket_id THEN
+    -- one that changes its id as well: who has that id next would be given the number again by a numbering that was killed
+    IF TG_OP = 'INSERT' OR (NEW.id, NEW.ticket_id) IS DISTINCT FROM (OLD.id, OLD.ticket_id) THEN
         NEW.admission_no := NULL;
     END IF;
     -- an old event that nobody has written is left as it is: the migration journals it before it corrects it
@@ -1945,7 +1946,6 @@ SELECT n.ticket_id, oeventdb_internal.admission_place(n.place::integer), n.place
 FROM oeventdb_internal.holder_numbers AS n
 INNER JOIN oeventdb_internal.admissions AS a -- not there for a ticket that was deleted before; one that has moved may have the other event
     ON a.ticket_id = n.ticket_id AND a.admission_no = n.place
--- by whomever: a holder may have another id by now
 LEFT JOIN public.ticket_holders AS h ON h.ticket_id = n.ticket_id AND h.admission_no = n.place
 WHERE n.is_live AND n.place <= n.quantity AND h.id IS NULL
     AND pg_catalog.to_regclass('public.ticket_event') IS NULL

@@ -118,33 +118,35 @@ FROM (
 WHERE n.discount_code_id = c.id AND c.tickets IS NULL;
 
 -- A ticket that was taken off its code since is not to come back with the text; a text that was written since asks for its tickets anew.
-WITH removed AS (
-    SELECT c.id, t.id AS ticket_id, p.word
+WITH words AS (
+    SELECT c.id, p.word, p.place, t.id AS ticket_id
     FROM public.discount_codes AS c
     INNER JOIN oeventdb_internal.linked_texts AS l ON l.discount_code_id = c.id AND l.tickets = c.tickets
-    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') AS p (word)
-    INNER JOIN public.tickets AS t
-        ON t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id
-            AND t.id::text = pg_catalog.ltrim(pg_catalog.btrim(p.word, E' \t\n\r\f\x0B'), '0')
-    WHERE c.used_for = 'ticket' AND NOT EXISTS (
-        -- a word that never became a link
-        SELECT FROM oeventdb_internal.journal AS j
-        WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.restored_at IS NULL
-            AND j.key = c.id::text || ':' || t.id::text AND j.reason NOT LIKE 'link % since the migration'
-    )
+    CROSS JOIN LATERAL pg_catalog.string_to_table(c.tickets, ',') WITH ORDINALITY AS p (word, place)
+    CROSS JOIN LATERAL pg_catalog.btrim(p.word, E' \t\n\r\f\x0B') AS b (word)
+    -- by the id that was linked: else each code would be compared with all tickets of its event
+    LEFT JOIN public.tickets AS t
+        ON t.id = CASE WHEN b.word ~ '^[0-9]{1,18}$' THEN b.word::bigint END
+            AND t.event_id = c.event_id AND t.discount_code_id IS DISTINCT FROM c.id AND NOT EXISTS (
+                -- a word that never became a link
+                SELECT FROM oeventdb_internal.journal AS j
+                WHERE j.migration = '0006.discount-codes' AND j.table_name = 'tickets' AND j.restored_at IS NULL
+                    AND j.key = c.id::text || ':' || t.id::text AND j.reason NOT LIKE 'link % since the migration'
+            )
+    WHERE c.used_for = 'ticket'
 ), journaled AS (
     INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
     SELECT DISTINCT
-        '0006.discount-codes', 'tickets', r.id::text || ':' || r.ticket_id::text,
-        pg_catalog.jsonb_build_object('discount_code_id', r.id, 'ticket_id', r.ticket_id), 'link removed since the migration'
-    FROM removed AS r
+        '0006.discount-codes', 'tickets', w.id::text || ':' || w.ticket_id::text,
+        pg_catalog.jsonb_build_object('discount_code_id', w.id, 'ticket_id', w.ticket_id), 'link removed since the migration'
+    FROM words AS w WHERE w.ticket_id IS NOT NULL
 )
-UPDATE public.discount_codes AS c SET tickets = (
-    SELECT pg_catalog.string_agg(p.word, ',' ORDER BY p.place)
-    FROM pg_catalog.string_to_table(c.tickets, ',') WITH ORDINALITY AS p (word, place)
-    WHERE p.word NOT IN (SELECT r.word FROM removed AS r WHERE r.id = c.id)
-)
-WHERE c.id IN (SELECT r.id FROM removed AS r);
+UPDATE public.discount_codes AS c SET tickets = n.tickets
+FROM (
+    SELECT w.id, pg_catalog.string_agg(w.word, ',' ORDER BY w.place) FILTER (WHERE w.ticket_id IS NULL) AS tickets
+    FROM words AS w GROUP BY w.id HAVING pg_catalog.count(w.ticket_id) > 0
+) AS n
+WHERE n.id = c.id;
 
 DROP TABLE oeventdb_internal.linked_texts;
 

@@ -299,6 +299,7 @@ WHERE ticket.id IS NULL
                 SELECT
                     n.ticket_id, n.discount_code_id,
                     CASE
+                        WHEN t.event_id IS DISTINCT FROM c.event_id THEN 'ticket of another event'
                         WHEN t.discount_code_id IS NOT NULL THEN 'claim lost: the ticket has another code'
                         WHEN c.type = 'amount' AND NOT c.value <= COALESCE(t.price, 0) AND EXISTS (
                             SELECT FROM pg_catalog.pg_trigger AS g
@@ -309,6 +310,7 @@ WHERE ticket.id IS NULL
                 INNER JOIN public.tickets AS t ON t.id = n.ticket_id AND t.discount_code_id IS DISTINCT FROM n.discount_code_id
                 INNER JOIN public.discount_codes AS c ON c.id = n.discount_code_id
                 WHERE COALESCE(t.quantity, 0) >= 0
+                FOR NO KEY UPDATE OF t -- one that has to be waited for is judged as it is by then
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
@@ -368,8 +370,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF TG_OP = 'INSERT'
-        OR (NEW.event_id, pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default"))
-            IS DISTINCT FROM (OLD.event_id, pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default"))
+        OR (NEW.id, NEW.event_id, pg_catalog.lower(pg_catalog.lower(NEW.code COLLATE "C") COLLATE "default"))
+            IS DISTINCT FROM (OLD.id, OLD.event_id, pg_catalog.lower(pg_catalog.lower(OLD.code COLLATE "C") COLLATE "default"))
     THEN
         NEW.is_duplicate := true;
         INSERT INTO oeventdb_internal.discount_codes_meanwhile (id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
@@ -418,7 +420,7 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger AS g
         WHERE g.tgrelid = 'public.discount_codes'::pg_catalog.regclass AND g.tgname = 'discount_code_definition'
     ) THEN
-        CREATE OR REPLACE TRIGGER discount_code_meanwhile BEFORE INSERT OR UPDATE OF code, event_id ON public.discount_codes
+        CREATE OR REPLACE TRIGGER discount_code_meanwhile BEFORE INSERT OR UPDATE OF id, code, event_id ON public.discount_codes
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.discount_code_meanwhile();
     END IF;
 END

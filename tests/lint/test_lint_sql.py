@@ -12,6 +12,7 @@ from tools import lint_sql
     [
         ("prefer-robust-stmts", "ALTER TABLE public.feedback VALIDATE CONSTRAINT feedback_rating;", False),
         ("ban-drop-table", "DROP TABLE IF EXISTS oeventdb_internal.holder_numbers;", False),
+        ("ban-drop-sequence", "DROP SEQUENCE IF EXISTS oeventdb_internal.feedback_rewrites;", False),
         (
             "require-concurrent-index-creation",
             "CREATE INDEX IF NOT EXISTS x ON oeventdb_internal.t (a);",

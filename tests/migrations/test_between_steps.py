@@ -32,11 +32,6 @@ SUPERSEDE = "CALL oeventdb_internal.supersede_feedback()"
 USES = "CALL oeventdb_internal.count_code_uses()"
 RULE_ON = "CALL oeventdb_internal.turn_holder_rule_on()"
 
-WAIT_FOR_LOCK = """
-CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); END';
-CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION wait();
-"""
-
 AWAY = "UPDATE ticket_holders SET ticket_id = 3 WHERE id = 1"
 MOVED = "UPDATE tickets SET event_id = 2 WHERE id = 1"
 BACK = "UPDATE ticket_holders SET ticket_id = 1, event_id = 2 WHERE id = 1"
@@ -193,10 +188,21 @@ def test_an_old_event_is_journaled_although_its_holder_was_written(unnumbered: s
     assert query(unnumbered, "SELECT id, event_id FROM ticket_holders ORDER BY id") == before
 
 
-def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(unnumbered: str) -> None:
+@pytest.mark.parametrize(
+    ("away", "more"),
+    [
+        ([f"UPDATE ticket_holders SET ticket_id = {ticket} WHERE id = {{0}}" for ticket in (1, 3)], []),
+        (["UPDATE ticket_holders SET id = 1000 WHERE id = {0}", NEW.replace("(9,", "({0},")], [1000]),
+    ],
+    ids=["ticket", "id"],
+)
+def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(
+    unnumbered: str, away: list[str], more: list[int]
+) -> None:
     turns = sorted(query(unnumbered, "SELECT hashint8(n) & 7, n FROM generate_series(10, 99) AS n"))
     (_, first), (_, last) = turns[0], turns[-1]
     run(unnumbered, NEW.replace("(9,", f"({first},"), NEW.replace("(9,", f"({last},"))
+    run(unnumbered, "UPDATE tickets SET quantity = 3 WHERE id = 3")
     is_numbered = f"SELECT FROM ticket_holders WHERE id = {first} AND admission_no IS NOT NULL"
     with (
         pytest.raises(DatabaseUnreachable),
@@ -208,14 +214,16 @@ def test_who_was_away_when_the_numbering_was_killed_gets_a_number_that_is_free(u
         ),
     ):
         until(lambda: query(unnumbered, is_numbered))
-        for ticket in (1, 3):
-            run(unnumbered, f"UPDATE ticket_holders SET ticket_id = {ticket} WHERE id = {first}")
+        run(unnumbered, *(statement.format(first) for statement in away))
         run(
             unnumbered,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'oeventdb%'",
         )
     schema.migrate(unnumbered, to="0005")
-    assert holders(unnumbered) == [*UNCHANGED, *sorted((number, 3, 1, True) for number in (first, last))]
+    assert holders(unnumbered) == [
+        *UNCHANGED,
+        *((number, 3, 1, True) for number in sorted([first, last, *more])),
+    ]
     assert faults(unnumbered) == []
 
 
@@ -299,31 +307,6 @@ def test_an_older_snapshot_shows_no_rating_that_nobody_gave(legacy: str) -> None
             ).fetchall()
             reader.commit()
     assert ratings == [("3", 20), ("5", 80)]
-
-
-def test_who_comes_while_the_table_is_written_anew_sees_its_rows(legacy: str) -> None:
-    schema.migrate(legacy, to="0002")
-    run(legacy, "INSERT INTO feedback (rating) VALUES ('3'), ('5')", WAIT_FOR_LOCK)
-    held = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-    with (
-        ThreadPoolExecutor(1) as pool,
-        psycopg.connect(legacy, application_name="oeventdb", autocommit=True) as unseen,
-    ):
-        unseen.execute("SELECT pg_advisory_lock(1)")
-        migrating = pool.submit(schema.migrate, legacy, to="0003")
-        until(lambda: unseen.execute(held).fetchall())
-        with psycopg.connect(legacy) as reader:
-            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            reader.execute("SELECT")
-            unseen.execute("SELECT pg_advisory_unlock(1)")
-            until(
-                lambda: (
-                    migrating.done() or unseen.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall()
-                )
-            )
-            ratings = reader.execute("SELECT rating::text FROM feedback ORDER BY 1").fetchall()
-        migrating.result(60)
-    assert ratings == [("3",), ("5",)]
 
 
 def test_a_feedback_that_goes_to_another_event_counts_there(legacy: str) -> None:

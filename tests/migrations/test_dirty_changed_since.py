@@ -150,6 +150,18 @@ def test_a_link_removed_before_the_texts_go_is_left_out_and_listed(legacy: str) 
         assert rows(connection, links) == [(3, 1), (4, 2), (5, 2)]
 
 
+@pytest.mark.parametrize("to", ["0009", None], ids=["links", "all"])
+def test_a_word_of_too_many_digits_was_no_link_and_stays_in_the_text(legacy: str, to: str | None) -> None:
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        connection.execute(DIRT)
+        connection.execute("UPDATE discount_codes SET tickets = %s WHERE id = 1", ["1," + "5".zfill(19)])
+        schema.migrate(legacy, to=to)
+        schema.rollback(legacy, to="0001")
+        assert rows(connection, "SELECT tickets FROM discount_codes WHERE id = 1") == [
+            ("1," + "5".zfill(19),)
+        ]
+
+
 def test_a_code_made_since_gets_a_text(rolled_back: Callable[[str], psycopg.Connection]) -> None:
     new = """
     SELECT oeventdb.create_discount_code(

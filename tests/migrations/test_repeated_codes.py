@@ -10,6 +10,7 @@ import pytest
 
 from oeventdb import schema
 from tests.migrations.live_clients import migrate_beside, seed
+from tests.migrations.stops import migrate_stopping
 
 EVENTS = 3
 TEXTS = 5
@@ -75,6 +76,25 @@ def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
         assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 1").fetchone() == (False,)
         assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 2").fetchone() == (False,)
         assert client.execute(LEFT_BEHIND).fetchall() == []
+
+
+def test_a_new_code_that_gets_another_id_before_the_rule_is_on_is_looked_at_by_that(busy: str) -> None:
+    with psycopg.connect(busy, autocommit=True) as client:
+
+        def insert_and_renumber() -> None:
+            write(client, 1, "Renumbered")
+            client.execute("UPDATE discount_codes SET id = 100000 WHERE code = 'Renumbered'")
+
+        migrate_stopping(
+            busy,
+            "0006",
+            {"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS discount_codes_event_code": insert_and_renumber},
+        )
+        assert client.execute("SELECT is_duplicate FROM discount_codes WHERE id = 100000").fetchone() == (
+            False,
+        )
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write(client, 1, "renumbered")
 
 
 def test_an_old_code_that_breaks_a_rule_stays_usable_between_any_two_statements(busy: str) -> None:

@@ -97,3 +97,29 @@ def test_a_text_that_is_written_at_the_last_moment_becomes_links(linked: str, ch
     assert query(linked, "SELECT count(*) FROM tickets WHERE id = 5 AND discount_code_id IS NOT NULL") == [
         (1,)
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("discount_code_id = 2", "claim lost: the ticket has another code"),
+        ("event_id = 2", "ticket of another event"),
+    ],
+)
+def test_a_ticket_that_changes_while_its_text_waits_for_it_has_its_lost_claim_listed(
+    linked: str, change: str, reason: str
+) -> None:
+    run(
+        linked,
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (2, 'two', now(), now(), 'UTC')",
+        "UPDATE discount_codes SET tickets = '1,2,3,5' WHERE id = 1",
+    )
+    with waiting_for(
+        linked,
+        "0010",
+        DROP,
+        lambda client: client.execute(f"UPDATE tickets SET {change} WHERE id = 5".encode()),
+    ):
+        pass
+    lost = "SELECT reason FROM oeventdb_internal.journal WHERE key = '1:5'"
+    assert query(linked, lost) == [(reason,)]
