@@ -109,9 +109,10 @@ SELECT oeventdb_internal.drop_unfinished_index('feedback_user_session');
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS feedback_user_session
     ON public.feedback (user_id, session_id) WHERE session_id IS NOT NULL AND NOT is_superseded;
 
-DROP INDEX CONCURRENTLY IF EXISTS public.feedback_user_event_all;
-
+-- the trigger first: without the index each insert would read the whole table
 DROP TRIGGER IF EXISTS feedback_supersede ON public.feedback;
+
+DROP INDEX CONCURRENTLY IF EXISTS public.feedback_user_event_all;
 
 SELECT oeventdb_internal.drop_unfinished_index('feedback_event_rating');
 
