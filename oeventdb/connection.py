@@ -245,7 +245,7 @@ def readable(connection: psycopg.Connection[Any], **kwargs: Any) -> Iterator[psy
         set_json_loads(
             lambda data: json.loads(_readable(data.encode() if isinstance(data, str) else data)), cursor
         )
-        set_locally(connection, {"client_encoding": "SQL_ASCII"})
+        as_bytes(connection)
         yield cursor
         set_locally(connection, {"client_encoding": before})
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # SQLSTATE classes and codes by which a server says that it is not there (any more).
-_UNREACHABLE_CLASSES = ("08", "28", "3D")
+_REFUSING_CLASSES = ("28", "3D")
+_UNREACHABLE_CLASSES = ("08", *_REFUSING_CLASSES)
 _UNREACHABLE_CODES = ("57P01", "57P02", "57P03", "53300")
 
 _HINTS = {
@@ -48,8 +49,8 @@ def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
     state = exception.sqlstate
     lost = isinstance(exception, psycopg.OperationalError) and state is None
     if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
-        is_refused = (state or "").startswith(("28", "3D"))
-        return _with_hint(state or "postgresql", message, None if is_refused else _WHEN_LOST), Exit.DATABASE
+        hint = None if (state or "").startswith(_REFUSING_CLASSES) else _WHEN_LOST
+        return _with_hint(state or "postgresql", message, hint), Exit.DATABASE
     hint = exception.diag.message_hint or _HINTS.get(state or "")
     return _with_hint(state or "postgresql", message, hint), Exit.FAILED
 

@@ -105,14 +105,13 @@ def audit(
     """
     wanted = rules()
     results: list[AuditResult] = []
-    with _one_snapshot(connection):
+    with _one_snapshot(connection), readable(connection) as cursor:
         _require_tables(connection, wanted)
         for done, rule in enumerate(wanted):
             if progress is not None:
                 progress("audit", done, len(wanted))
             wrapped = sql.SQL(_WRAPPED).format(query=sql.SQL(rule.query), sample=sql.Literal(SAMPLE_SIZE))
-            with readable(connection) as cursor:
-                row = cursor.execute(wrapped).fetchone()
+            row = cursor.execute(wrapped).fetchone()
             assert row is not None  # noqa: S101 - an aggregate always answers
             results.append(AuditResult(rule.name, rule.table, row[0], row[1]))
         if progress is not None:

@@ -15,6 +15,7 @@ from oeventdb.search.cluster import PATIENCE, RETRIED, Pauses, reason_of
 from oeventdb.search.export import Body
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from oeventdb.search.cluster import Cluster
@@ -150,8 +151,9 @@ class BulkSender:
         if answer.status == 413:
             if body.documents == 1:
                 raise BulkFailed(f"{_described(body)} is too large for {self._cluster.where}")
-            for half in _halves(body):
-                self._deliver(half)
+            middle = body.documents // 2
+            for half in (range(middle), range(middle, body.documents)):
+                self._deliver(_part(body, half))
             return None, ""
         if answer.status >= 400:
             raise self._cluster.refused(answer)
@@ -174,8 +176,8 @@ def _unacknowledged(body: Body, response: dict[str, Any]) -> tuple[Body | None, 
         if item["status"] >= 300 and item["status"] != 409
     ]
     refused = [(position, item) for position, item in open_items if item["status"] not in RETRIED]
-    lines = body.ndjson.split(b"\n")
     if refused:
+        lines = body.ndjson.split(b"\n")
         said = "; ".join(
             f"event {_event_id(lines[2 * position])}: {reason_of(item)}"
             for position, item in refused[:_SHOWN]
@@ -183,18 +185,15 @@ def _unacknowledged(body: Body, response: dict[str, Any]) -> tuple[Body | None, 
         raise BulkFailed(f"{len(refused)} of {body.documents} documents were refused: {said}")
     if not open_items:
         return None, ""
-    kept = b"".join(
-        line + b"\n" for position, _ in open_items for line in lines[2 * position : 2 * position + 2]
-    )
-    return Body(
-        kept, len(open_items)
-    ), f"{len(open_items)} documents were put off: {reason_of(open_items[0][1])}"
+    put_off = _part(body, [position for position, _ in open_items])
+    return put_off, f"{put_off.documents} documents were put off: {reason_of(open_items[0][1])}"
 
 
-def _halves(body: Body) -> tuple[Body, Body]:
-    lines, middle = body.ndjson.splitlines(keepends=True), body.documents // 2
-    first, second = b"".join(lines[: 2 * middle]), b"".join(lines[2 * middle :])
-    return Body(first, middle), Body(second, body.documents - middle)
+def _part(body: Body, positions: Sequence[int]) -> Body:
+    """Return the documents at these positions."""
+    lines = body.ndjson.split(b"\n")
+    kept = b"".join(line + b"\n" for position in positions for line in lines[2 * position : 2 * position + 2])
+    return Body(kept, len(positions))
 
 
 def _event_id(action: bytes) -> str:

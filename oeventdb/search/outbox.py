@@ -17,7 +17,7 @@ from oeventdb.search.cluster import Answer, reason_of
 from oeventdb.search.export import BODY_BYTES, is_utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -116,12 +116,17 @@ class Left:
         before = time.monotonic() - self._pause
         return [each for each, sent in list(self._sent.items())[:batch] if sent < before]
 
-    def update(self, known: Iterable[int], changing: Iterable[int], changed: Iterable[int]) -> None:
-        """Of those that are known about, know just these, as sent now."""
-        for each in known:
+    def update(self, asked: set[int], sent: Mapping[int, int], waiting: Mapping[int, int]) -> None:
+        """Of those asked about, know just those that wait still, as sent now; both mappings have their versions.
+
+        What was not sent, as there was too much or another worker has it, keeps its turn.
+        """
+        for each in asked - (waiting.keys() - sent.keys()):
             self._sent.pop(each, None)
-        left = changing if self._pause is not None else (*changing, *changed)
-        self._sent.update(dict.fromkeys(left, time.monotonic()))
+        now = time.monotonic()
+        for each in sent.keys() & waiting.keys():
+            if self._pause is None or waiting[each] <= sent[each]:
+                self._sent[each] = now
 
 
 @dataclass
@@ -141,8 +146,12 @@ class Outcome:
     @property
     def sent(self) -> dict[int, int]:
         """The events that Elasticsearch has answered for, and their versions."""
-        answered = (*self.accepted, *(change for change, _ in self.refused))
-        return {change.event_id: change.search_version for change in answered}
+        return {change.event_id: change.search_version for change in self.answered}
+
+    @property
+    def answered(self) -> list[Change]:
+        """What Elasticsearch has answered for."""
+        return [*self.accepted, *(change for change, _ in self.refused)]
 
 
 def step(
@@ -173,7 +182,7 @@ def step(
         _deliver_all(cluster, alias, changes, outcome)
         set_locally(connection, {"idle_in_transaction_session_timeout": _LONGEST_RECORDING})
         _record(connection, outcome, only or ())
-    outcome.tries.forget([*outcome.accepted, *(change for change, _ in outcome.refused)])
+    outcome.tries.forget(outcome.answered)
     return outcome
 
 
@@ -226,10 +235,7 @@ def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequen
         dict(connection.execute(_WAITING, (list(asked),)).fetchall()) if acknowledged < len(asked) else {}
     )
     outcome.removed = len(sent.keys() - waiting.keys())
-    changed = {event for event, version in sent.items() if waiting.get(event, version) > version}
-    # what was named and not sent, as there was too much or another worker has it, keeps its turn
-    unsent = waiting.keys() - sent.keys()
-    outcome.left.update(asked - unsent, waiting.keys() - unsent - changed, changed)
+    outcome.left.update(asked, sent, waiting)
 
 
 def bodies(changes: list[Change]) -> Iterator[list[Change]]:
