@@ -160,11 +160,12 @@ class Databases:
     """Makes databases on a server, and drops those it made.
 
     While a test runs, the next copy of its template is made and used ones are dropped, both by
-    one worker: most of a run would be spent waiting for that.
+    one worker by one connection: most of a run would be spent waiting for that.
     """
 
     def __init__(self, server: Postgres) -> None:
         self._server = server
+        self._connection: psycopg.Connection | None = None
         self._made: set[str] = set()
         self._worker = ThreadPoolExecutor(1)
         self._spare: dict[str, Future[str]] = {}
@@ -191,6 +192,8 @@ class Databases:
         self._worker.shutdown()
         for name in list(self._made):
             self._drop(name)
+        if self._connection is not None:
+            self._connection.close()
 
     def _copy(self, template: str, prefix: str) -> str:
         name = f"{prefix}_{uuid.uuid4().hex[:12]}"
@@ -204,8 +207,9 @@ class Databases:
         self._made.discard(name)
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
-        with psycopg.connect(self._server.dsn, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._server.dsn, autocommit=True)
+        self._connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ class Roles:
         """Create a database that the role owns, and return the role's conninfo of it."""
         name = f"oeventdb_test_{uuid.uuid4().hex[:12]}"
         self._run(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy").format(
                 sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template)
             )
         )

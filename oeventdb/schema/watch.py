@@ -53,8 +53,6 @@ class Watch:
     hands on what batches report.
     """
 
-    _INTERVAL = 0.2
-
     def __init__(
         self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool = True
     ) -> None:
@@ -66,17 +64,14 @@ class Watch:
         self._lets_go = lets_go and not self._concurrent
         self._outside: psycopg.Connection[TupleRow] | None = None
         self._waiting_since: float | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.lock_lost = False
         self.in_the_way = False
         self.gave_up = False
         self.progressed = False
 
     def __enter__(self) -> Self:
-        self._lock.require()
         self._seen = self._lock.progress() if self._calls else {}
-        self._thread.start()
+        self._worker.lookout.turn_to(self)
         return self
 
     def __exit__(
@@ -85,8 +80,7 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._worker.lookout.turn_to(None)
         if self._outside is not None:
             self._outside.close()
         if self._calls and not self.lock_lost:
@@ -106,19 +100,20 @@ class Watch:
             return "it kept others waiting"
         return None if isinstance(error, errors.QueryCanceled) else str(error.diag.message_primary)
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._INTERVAL):
-            try:
-                if not self._lock.alive():
-                    raise LockLost
-                self._look()
-            except LockLost:
-                self.lock_lost = True
-            except (psycopg.Error, DatabaseUnreachable) as error:
-                logging.getLogger(__name__).debug("cannot look at the server: %s", error)
-            if self.lock_lost or self.in_the_way or self.gave_up:
-                self._worker.cancel()
-                return
+    def look(self) -> bool:
+        """Look how the statement gets on, and return whether it goes on: else it has been cancelled."""
+        try:
+            if not self._lock.alive():
+                raise LockLost
+            self._look()
+        except LockLost:
+            self.lock_lost = True
+        except (psycopg.Error, DatabaseUnreachable) as error:
+            logging.getLogger(__name__).debug("cannot look at the server: %s", error)
+        if self.lock_lost or self.in_the_way or self.gave_up:
+            self._worker.cancel()
+            return False
+        return True
 
     def _look(self) -> None:
         if self._calls:
@@ -160,3 +155,37 @@ class Watch:
                 self.progressed = True
                 self._seen[task] = state
                 self._worker.report(task, state[0], state[1])
+
+
+class Lookout:
+    """A thread that looks after one statement after the other, again and again while it runs.
+
+    Most take less than an interval, and are not looked at: in that time nobody waits too long for them.
+    """
+
+    _INTERVAL = 0.2
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._watch: Watch | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def turn_to(self, watch: Watch | None) -> None:
+        """Look after another statement, or none; returns when nobody looks at the one before any more."""
+        with self._turn:
+            self._watch = watch
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        seen = None
+        while not self._stop.wait(self._INTERVAL):
+            with self._turn:
+                if self._watch is not None and self._watch is seen and not self._watch.look():
+                    self._watch = None
+                seen = self._watch

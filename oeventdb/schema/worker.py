@@ -22,7 +22,7 @@ from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
 from oeventdb.schema.preconditions import require_names
-from oeventdb.schema.watch import ReportProgress, Watch
+from oeventdb.schema.watch import Lookout, ReportProgress, Watch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,6 +47,8 @@ _SETTINGS = {
     # between two attempts it is idle for some seconds
     "idle_session_timeout": "0",
     "IntervalStyle": "postgres",
+    # what runs once is not worth compiling: a rollback did that for two seconds, and tables without statistics make it likely
+    "jit": "off",
     # it would be in the definitions of the functions, and in the statements of the journal
     "quote_all_identifiers": "off",
     # rows that a policy hides would be passed over silently; so it is an error
@@ -108,6 +110,7 @@ class Worker:
         self._told = False
         self.dsn = conninfo(dsn)
         self._connection = self._connect(self.dsn)
+        self.lookout = Lookout()
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +121,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.lookout.close()
         self._connection.close()
 
     def _connect(self, target: str) -> psycopg.Connection[TupleRow]:
@@ -176,6 +180,7 @@ class Worker:
             return
 
         def attempt() -> None:
+            self.lock.require()
             if index := statement.new_index:
                 self._make_way(index)
             send(self._connection, statements)

@@ -310,18 +310,19 @@ def test_settings_of_the_role_do_not_matter(toys: Toys) -> None:
     )
     options = (
         "-c search_path=pg_temp -c statement_timeout=1s -c lock_timeout=1min -c DateStyle=German"
-        " -c idle_session_timeout=1min"
+        " -c idle_session_timeout=1min -c jit=on"
     )
     schema.migrate(f"{toys.dsn} options='{options}'", directory=toys.directory)
     seen = dict(
         toys.query(
             "SELECT name, setting FROM public.seen WHERE name IN"
-            " ('search_path', 'statement_timeout', 'lock_timeout', 'DateStyle', 'idle_session_timeout')"
+            " ('search_path', 'statement_timeout', 'lock_timeout', 'DateStyle', 'idle_session_timeout', 'jit')"
         )
     )
     assert seen == {
         "DateStyle": "ISO, MDY",
         "idle_session_timeout": "0",
+        "jit": "off",
         "lock_timeout": "500",
         "search_path": "",
         "statement_timeout": "0",
