@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 IN_FLIGHT = 4
 """Bulk requests under way at once."""
 
-# How a body is sent: never make an index that is not there. While nothing goes wrong the one word "errors": false
-# acknowledges every item; a body with an error in it is sent again, which external versions
-# allow, to hear about each item. For a shard that no node has it waits less long than we wait for an answer, so
-# that the answer tells.
+# How a body is sent: never make an index that is not there. While nothing goes wrong in a rebuild, which counts its
+# documents in the end, the one word "errors": false acknowledges every item; a body with an error in it is sent
+# again, which external versions allow, to hear about each item. For a shard that no node has it waits less long than
+# we wait for an answer, so that the answer tells.
 _ALWAYS = {"require_alias": "true", "timeout": "20s"}
 BRIEF = {**_ALWAYS, "filter_path": "errors"}
-DETAILED = {**_ALWAYS, "filter_path": "errors,items.*._index,items.*.status,items.*.error"}
+DETAILED = {**_ALWAYS, "filter_path": "errors,items.*._index,items.*.status,items.*.result,items.*.error"}
 
 _SHOWN = 3
 

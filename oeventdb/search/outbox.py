@@ -12,7 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from oeventdb.connection import as_bytes, set_locally, storable, unhindered
 from oeventdb.errors import SearchUnavailable
-from oeventdb.search.bulk import BRIEF, DETAILED
+from oeventdb.search.bulk import DETAILED
 from oeventdb.search.cluster import Answer, reason_of
 from oeventdb.search.export import BODY_BYTES, is_utf8
 
@@ -285,12 +285,9 @@ def _answer(cluster: Cluster, alias: str, lines: list[bytes]) -> Answer:
             if answer.status < 400:
                 del answer.body.get("items", [])[len(lines) :]
             return answer
-        answer = cluster.attempt("POST", path, query=BRIEF, body=body, ndjson=True)
-        if answer.status < 400 and answer.body.get("errors") is not False:
-            answer = cluster.attempt("POST", path, query=DETAILED, body=body, ndjson=True)
+        return cluster.attempt("POST", path, query=DETAILED, body=body, ndjson=True)
     except (TransportError, SerializationError) as exc:
         raise cluster.unreachable(exc) from None
-    return answer
 
 
 def _takes_others(cluster: Cluster, alias: str) -> bool:
@@ -319,15 +316,15 @@ def _sort(
 ) -> list[tuple[Change, dict[str, Any]]]:
     """Return what was refused before it came to an index: by a pipeline, or for want of an index."""
     doubtful: list[tuple[Change, dict[str, Any]]] = []
-    if response.get("errors") is False:
-        outcome.accepted += changes
-        return doubtful
     items = [result for item in response.get("items", ()) for result in item.values()]
     if len(items) != len(changes):
         raise SearchUnavailable(f"{len(items)} of {len(changes)} changes were answered")
     for change, item in zip(changes, items, strict=True):
         status, failed = item["status"], "error" in item
-        if item["_index"] == alias and not failed:
+        if item.get("result") == "noop":
+            # no failure to Elasticsearch, but the index has what it had before
+            doubtful.append((change, {**item, "error": "dropped by a pipeline"}))
+        elif item["_index"] == alias and not failed:
             outcome.put_off = f"{alias} is an index, not an alias of one"
         # 409: the index has this version or a newer one; 404 without an error: deleted already
         elif status < 300 or status == 409 or (status == 404 and not failed):

@@ -186,6 +186,40 @@ def test_a_pipeline_that_fails_for_every_document_sets_none_aside(
     assert elastic.documents() == documents(db)
 
 
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.usefixtures("live")
+def test_a_document_that_a_pipeline_drops_is_not_taken_for_indexed(
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    everything: bool,
+) -> None:
+    # what Elasticsearch answers then; the one of the tests has no processor that drops
+    item = {"_index": elastic.alias, "_id": "1", "_version": 2, "result": "noop", "status": 200}
+    said = json.dumps({"errors": False, "ingest_took": 1, "items": [{"index": item}]}).encode()
+    answer = refusal(200, said).replace(b"\r\n", b"\r\nX-Elastic-Product: Elasticsearch\r\n", 1)
+    event = samples.event(db)
+    once(migrated, elastic)
+    db.execute("UPDATE public.events SET privacy = 'private', name = 'hidden'")
+    dropped = b"_bulk" if everything else b'"hidden"'
+    proxy.verdict = lambda chunk: answer if dropped in chunk else True
+    with pytest.raises(SearchUnavailable, match=r"put off: .*dropped by a pipeline"):
+        search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
+    assert lag(db) == (1, 0)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
+    if everything:
+        with pytest.raises(SearchUnavailable, match=r"put off: .*dropped by a pipeline"):
+            search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
+        assert lag(db) == (1, 0)
+    else:
+        done = once(migrated, elastic, proxy.url)
+        assert (done.documents, done.dead, lag(db)) == (0, 1, (0, 1))
+    assert elastic.documents()[event][1]["privacy"] == "public"
+
+
 @pytest.mark.usefixtures("live")
 def test_the_ordinary_document_is_like_the_others_and_leaves_no_trace(
     db: psycopg.Connection, elastic: Elastic
