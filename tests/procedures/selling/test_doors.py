@@ -75,6 +75,11 @@ SALES = [
     *_buy("too few seats", OrderLimits, lambda w: _order(w.tweak("tickets", w.ticket, min_order=2))),
     *_buy("too many seats", OrderLimits, lambda w: _order(w.ticket, 11)),
     *_buy("a ticket that is not there", NotFound, lambda w: _order(w.nothing)),
+    *_buy(
+        "a ticket that is not there, with a code",
+        NotFound,
+        lambda w: _order(w.nothing) | {"discount_code": w.code_text},
+    ),
     *_buy("an event that is not there", NotFound, lambda w: {"event_id": w.nothing} | _order(w.ticket)),
     *_buy("a ticket of another event", WrongEvent, lambda w: _order(w.other_ticket)),
     *_buy(
