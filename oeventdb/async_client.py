@@ -239,10 +239,10 @@ class AsyncClient:
         days; a month of it has 30), or completed if nothing is to pay.
 
         lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname",
-        "lastname", "email"}]}], 1 to 100 tickets; price only for a donation, holders optional.
-        Each seat becomes a ticket holder; amount is in the event's currency (payment_currency,
-        else USD). The same idempotency_key with the same request returns the order that it made,
-        and sells nothing again.
+        "lastname", "email"}]}], 1 to 100 tickets and at most 10000 seats; price only for a
+        donation, holders optional. Each seat becomes a ticket holder; amount is in the event's
+        currency (payment_currency, else USD). The same idempotency_key with the same request
+        returns the order that it made, and sells nothing again.
 
         Errors: InvalidArgument (OE400) an argument is NULL or cannot be meant; NotFound (OE404) no
         such event or ticket; SoldOut (OE101) sold out; NotOnSale (OE102) not on sale; OrderLimits

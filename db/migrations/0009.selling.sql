@@ -1228,8 +1228,8 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb.place_order(bigint, jsonb, text, text, text, text, interval) IS
 'Sells seats of one event and returns the order: pending and held for hold (at most 30 days; a month of it has 30), or completed if nothing is to pay.
-lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname", "lastname", "email"}]}], 1 to 100 tickets; price only for a
-donation, holders optional. Each seat becomes a ticket holder; amount is in the event''s currency (payment_currency, else USD).
+lines is [{"ticket_id": 1, "quantity": 2, "price": 5.00, "holders": [{"firstname", "lastname", "email"}]}], 1 to 100 tickets and at most 10000 seats;
+price only for a donation, holders optional. Each seat becomes a ticket holder; amount is in the event''s currency (payment_currency, else USD).
 The same idempotency_key with the same request returns the order that it made, and sells nothing again.
 Errors: OE400 an argument is NULL or cannot be meant; OE404 no such event or ticket; OE101 sold out; OE102 not on sale; OE103 outside min_order or
 max_order; OE105 ticket of another event; OE106, OE107 access code needed or invalid; OE201 to OE204 discount code of the wrong kind, invalid, used

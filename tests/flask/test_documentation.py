@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oeventdb.flask.routes import ROUTES
+from tests import samples
 from tests.flask.http import KEY
 
 if TYPE_CHECKING:
+    import psycopg
     import pytest
 
     from tests.flask.conftest import Scene
+    from tests.flask.http import Api
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "serve-over-http.md").read_text()
 
@@ -34,3 +38,19 @@ def test_the_table_names_every_route() -> None:
     table = re.sub(r"<[^>]*>", "<>", PAGE)
     for route in ROUTES:
         assert re.sub(r"<[^>]*>", "<>", f"/v1{route.path}") in table
+
+
+def test_the_error_that_it_shows_is_the_one_that_comes(
+    api: Api, db: psycopg.Connection, scene: Scene
+) -> None:
+    [shown] = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    ticket = samples.ticket(db, scene.event, name="Full", quantity=0)
+    attendee = {
+        "type": "attendee",
+        "attributes": {"firstname": "Ada", "lastname": "Lovelace"},
+        "relationships": {"ticket": {"data": {"type": "ticket", "id": str(ticket)}}},
+    }
+    answer = api("POST", "/v1/attendees", {"data": attendee}, user=scene.organizer)
+    expected = json.loads(shown.replace("ticket 7 ", f"ticket {ticket} ").replace(": 7,", f": {ticket},"))
+    expected["errors"][0]["meta"]["hint"] = answer.errors[0]["meta"]["hint"]
+    assert answer.document == expected
