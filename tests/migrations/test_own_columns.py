@@ -51,6 +51,21 @@ def test_a_column_may_have_the_name_of_an_alias(legacy: str, connection: psycopg
     assert digest.rows(connection, tables) == before
 
 
+def test_a_null_of_json_comes_back_where_no_other_is_taken(
+    legacy: str, connection: psycopg.Connection
+) -> None:
+    for table in ("ticket_holders", "badges"):
+        added = (
+            "ADD COLUMN answers jsonb NOT NULL DEFAULT 'null', ADD COLUMN notes json NOT NULL DEFAULT 'null'"
+        )
+        connection.execute(f"ALTER TABLE {table} {added}".encode())
+    before = digest.rows(connection, ["ticket_holders", "badges"])
+    schema.migrate(legacy)
+    assert digest.rows(connection, ["badges"])["badges"] != before["badges"]
+    schema.rollback(legacy, to="0001")
+    assert digest.rows(connection, ["ticket_holders", "badges"]) == before
+
+
 SWAPS = """
 CREATE TABLE swaps (
     a bigint REFERENCES ticket_holders ON DELETE CASCADE, b bigint REFERENCES ticket_holders ON DELETE CASCADE
