@@ -28,6 +28,7 @@ from oeventdb import schema
 from oeventdb.demo.loading import LOADING_ORDER, load
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema import catalog
+from oeventdb.schema.lock import HOLDER_NAME, LockLost
 from oeventdb.servers.local_postgres import LocalPostgres
 from oeventdb.servers.postgres import find_postgres
 from tests.legacy import digest
@@ -251,6 +252,17 @@ def test_an_upgrader_whose_server_dies_says_so(dirty: str, server: LocalPostgres
     finally:
         server.start()
     assert lost.value.hint == "run the command again to go on"
+
+
+def test_a_failure_without_the_lock_is_not_blamed_on_the_migration(toys: Toys) -> None:
+    toys.add(
+        "0001.apples",
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+        f" WHERE application_name = '{HOLDER_NAME}' AND datname = current_database();\n"
+        "SELECT 1 / 0;\n",
+    )
+    with pytest.raises(LockLost):
+        toys.migrate()
 
 
 def test_an_exception_of_whom_batches_are_reported_to_ends_the_migration(toys: Toys) -> None:
