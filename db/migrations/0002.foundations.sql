@@ -138,10 +138,11 @@ BEGIN
         LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
         LEFT JOIN pg_catalog.pg_trigger AS t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
         LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        LEFT JOIN pg_catalog.pg_constraint AS k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = require_no_dependents.relation
             AND a.attname = require_no_dependents.column_name AND d.deptype = 'n'
-            -- constraints and statistics go with their column
-            AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+            -- constraints and statistics go with their column, but not the foreign keys of other tables
+            AND d.classid <> 'pg_catalog.pg_statistic_ext'::regclass AND k.conrelid IS DISTINCT FROM require_no_dependents.relation
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
         UNION
         -- without it a published table takes no UPDATE
@@ -177,7 +178,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
-'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns, foreign keys of others,
 triggers, the replica identity or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
@@ -486,25 +487,36 @@ REVOKE ALL ON FUNCTION oeventdb_internal.journaled_table(text) FROM PUBLIC;
 
 -- >>> db/procedures/internal/old_row_columns.sql
 -- What of an old row can be inserted again: columns that are newer keep their defaults, and those that are generated are made again.
+-- The journal has one null for what is none and for that of JSON; a column that takes no NULL had the latter.
 CREATE OR REPLACE FUNCTION oeventdb_internal.old_row_columns(
     relation regclass,
-    old_row jsonb
+    old_row jsonb,
+    as_values boolean DEFAULT false
 ) RETURNS text
 LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+    SELECT pg_catalog.string_agg(
+        pg_catalog.format(
+            CASE
+                WHEN old_row_columns.as_values AND a.attnotnull
+                    AND a.atttypid IN ('pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype) THEN 'COALESCE(%I, ''null'')'
+                ELSE '%I'
+            END, a.attname
+        ), ', ' ORDER BY a.attnum
+    )
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = old_row_columns.relation
         AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
         AND old_row_columns.old_row ? a.attname::text
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) IS
-'The columns of a table that an old row of the journal has values for, quoted and with commas between them; NULL for none. Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb, boolean) IS
+'The columns of a table that an old row of the journal has values for, or their values, quoted and with commas between them; NULL for none.
+Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb, boolean) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/internal/insert_old_row.sql
@@ -520,8 +532,9 @@ AS $function$
 BEGIN
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
-        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row)
+        ' SELECT %3$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
+        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row),
+        oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row, true)
     ) USING insert_old_row.old_row;
 END
 $function$;
@@ -551,6 +564,8 @@ BEGIN
     FOR v_key IN
         SELECT
             c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
+            -- a foreign key says nothing of the rows of tables that inherit from its own
+            CASE r.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.conrelid::regclass::text AS rows_of,
             CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
             || pg_catalog.quote_ident(r.relname) AS table_name,
             (
@@ -602,7 +617,7 @@ BEGIN
                 RETURNING id
             )
             SELECT pg_catalog.array_agg(j.id) FROM journaled AS j
-            $query$, journal_dependents.relation, v_key.dependent, v_key.condition
+            $query$, journal_dependents.relation, v_key.rows_of, v_key.condition
         ) INTO v_entries USING journal_dependents.causes, v_key.table_name, v_key.key_columns, v_key.confdeltype, v_key.changed_columns;
         CONTINUE WHEN v_entries IS NULL;
         IF v_key.confdeltype NOT IN ('c', 'n') OR v_key.dependent = ANY (journal_dependents.followed || journal_dependents.relation)

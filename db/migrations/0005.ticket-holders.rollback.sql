@@ -189,11 +189,13 @@ ALTER TABLE public.tickets DROP COLUMN deleted_at;
 -- all in one statement, with the columns of the youngest; of a person who was erased, the name is missing
 DO $$
 DECLARE
-    v_columns text := (
-        SELECT oeventdb_internal.old_row_columns('public.ticket_holders', j.old_row) FROM oeventdb_internal.journal AS j
+    v_youngest jsonb := (
+        SELECT j.old_row FROM oeventdb_internal.journal AS j
         WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.old_row ? 'firstname'
         ORDER BY j.id DESC LIMIT 1
     );
+    v_columns text := oeventdb_internal.old_row_columns('public.ticket_holders', v_youngest);
+    v_values text := oeventdb_internal.old_row_columns('public.ticket_holders', v_youngest, true);
     v_nested text := pg_catalog.current_setting('enable_nestloop');
     v_rows bigint;
     v_first bigint;
@@ -216,12 +218,12 @@ BEGIN
                 ORDER BY h.id, j.id DESC
             ), restored AS (
                 INSERT INTO public.ticket_holders (%1$s) OVERRIDING SYSTEM VALUE
-                SELECT %1$s FROM removed
+                SELECT %2$s FROM removed
                 ON CONFLICT DO NOTHING
                 RETURNING id
             )
             DELETE FROM oeventdb_internal.journal AS j USING restored AS r, removed AS m WHERE m.id = r.id AND j.id = m.oeventdb_journal_id
-            $query$, v_columns
+            $query$, v_columns, v_values
         );
         PERFORM pg_catalog.set_config('enable_nestloop', v_nested, true);
     END IF;

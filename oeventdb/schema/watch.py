@@ -50,7 +50,7 @@ class Watch:
 
     Cancels it when the upgrade lock is lost, when others wait too long for it (if it lets go),
     and when it has waited for others longer than the worker's patience; remembers who they are;
-    hands on what batches report.
+    hands on what batches report. What whoever takes the reports raises ends the block, too.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Watch:
         self._lets_go = lets_go and not self._concurrent
         self._outside: psycopg.Connection[TupleRow] | None = None
         self._waiting_since: float | None = None
+        self._failure: Exception | None = None
         self.lock_lost = False
         self.in_the_way = False
         self.gave_up = False
@@ -83,6 +84,8 @@ class Watch:
         self._worker.lookout.turn_to(None)
         if self._outside is not None:
             self._outside.close()
+        if self._failure is not None:
+            raise self._failure
         if self._calls and not self.lock_lost:
             with suppress(psycopg.Error, LockLost):
                 self._hand_on()
@@ -110,7 +113,9 @@ class Watch:
             self.lock_lost = True
         except (psycopg.Error, DatabaseUnreachable) as error:
             logging.getLogger(__name__).debug("cannot look at the server: %s", error)
-        if self.lock_lost or self.in_the_way or self.gave_up:
+        except Exception as error:  # noqa: BLE001
+            self._failure = error
+        if self.lock_lost or self.in_the_way or self.gave_up or self._failure is not None:
             self._worker.cancel()
             return False
         return True

@@ -20,7 +20,7 @@ from psycopg import errors
 
 from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set_locally
 from oeventdb.errors import DatabaseUnreachable, OperationError
-from oeventdb.schema.lock import WORKER_NAME, Blocker, LockLost, UpgradeLock
+from oeventdb.schema.lock import WORKER_NAME, Blocker, UpgradeLock
 from oeventdb.schema.preconditions import require_names
 from oeventdb.schema.watch import Lookout, ReportProgress, Watch
 
@@ -228,8 +228,7 @@ class Worker:
                 if watch.gave_up:
                     raise self._gave_up(what, reason) from error
             except psycopg.Error as error:
-                if watch.lock_lost:
-                    raise LockLost from error
+                self.lock.require()
                 raise _failed(what, error) from error
             else:
                 return

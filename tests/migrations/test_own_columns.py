@@ -51,6 +51,33 @@ def test_a_column_may_have_the_name_of_an_alias(legacy: str, connection: psycopg
     assert digest.rows(connection, tables) == before
 
 
+def test_a_null_of_json_comes_back_where_no_other_is_taken(
+    legacy: str, connection: psycopg.Connection
+) -> None:
+    for table in ("ticket_holders", "badges"):
+        added = (
+            "ADD COLUMN answers jsonb NOT NULL DEFAULT 'null', ADD COLUMN notes json NOT NULL DEFAULT 'null'"
+        )
+        connection.execute(f"ALTER TABLE {table} {added}".encode())
+    before = digest.rows(connection, ["ticket_holders", "badges"])
+    schema.migrate(legacy)
+    assert digest.rows(connection, ["badges"])["badges"] != before["badges"]
+    schema.rollback(legacy, to="0001")
+    assert digest.rows(connection, ["ticket_holders", "badges"]) == before
+
+
+def test_rows_of_a_table_that_inherits_stay_where_they_are(
+    legacy: str, connection: psycopg.Connection
+) -> None:
+    connection.execute("CREATE TABLE old_badges () INHERITS (badges)")
+    connection.execute("INSERT INTO old_badges SELECT -id, id FROM ticket_holders")
+    before = digest.rows(connection, ["badges", "old_badges"])
+    schema.migrate(legacy)
+    assert digest.rows(connection, ["old_badges"])["old_badges"] == before["old_badges"]
+    schema.rollback(legacy, to="0001")
+    assert digest.rows(connection, ["badges", "old_badges"]) == before
+
+
 SWAPS = """
 CREATE TABLE swaps (
     a bigint REFERENCES ticket_holders ON DELETE CASCADE, b bigint REFERENCES ticket_holders ON DELETE CASCADE

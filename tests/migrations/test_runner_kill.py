@@ -28,10 +28,12 @@ from oeventdb import schema
 from oeventdb.demo.loading import LOADING_ORDER, load
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema import catalog
+from oeventdb.schema.lock import HOLDER_NAME, LockLost
 from oeventdb.servers.local_postgres import LocalPostgres
 from oeventdb.servers.postgres import find_postgres
 from tests.legacy import digest
 from tests.legacy.generator import Size, generate
+from tests.migrations.toys import Toys
 
 LEGACY = "0001.legacy-tables"
 SIZE = Size(users=20, events=12, tickets=30, discount_codes=20, orders=40, holders=120, feedback=90)
@@ -250,6 +252,41 @@ def test_an_upgrader_whose_server_dies_says_so(dirty: str, server: LocalPostgres
     finally:
         server.start()
     assert lost.value.hint == "run the command again to go on"
+
+
+def test_a_failure_without_the_lock_is_not_blamed_on_the_migration(toys: Toys) -> None:
+    toys.add(
+        "0001.apples",
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
+        f" WHERE application_name = '{HOLDER_NAME}' AND datname = current_database();\n"
+        "SELECT 1 / 0;\n",
+    )
+    with pytest.raises(LockLost):
+        toys.migrate()
+
+
+def test_an_exception_of_whom_batches_are_reported_to_ends_the_migration(toys: Toys) -> None:
+    toys.add(
+        "0001.batches",
+        "-- transactional: false\n"
+        "CREATE TABLE IF NOT EXISTS oeventdb_internal.progress (task text, done int, total int, updated_at date);\n"
+        "CREATE OR REPLACE PROCEDURE public.work() LANGUAGE plpgsql AS $procedure$\n"
+        "BEGIN\n"
+        "    INSERT INTO oeventdb_internal.progress VALUES ('work', 1, 2, now());\n"
+        "    COMMIT;\n"
+        "    PERFORM pg_sleep(10);\n"
+        "END\n"
+        "$procedure$;\n"
+        "CALL public.work();\n",
+    )
+
+    def fail(task: str, *_: object) -> None:
+        if task == "work":
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        toys.migrate(progress=fail)
+    assert toys.ledger() == ["0001.batches?"]
 
 
 def test_a_process_killed_at_any_moment(origin: Origin, dirty: str) -> None:

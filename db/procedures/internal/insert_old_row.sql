@@ -10,8 +10,9 @@ AS $function$
 BEGIN
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
-        ' SELECT %2$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row)
+        ' SELECT %3$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
+        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row),
+        oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row, true)
     ) USING insert_old_row.old_row;
 END
 $function$;

@@ -16,6 +16,8 @@ BEGIN
     FOR v_key IN
         SELECT
             c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
+            -- a foreign key says nothing of the rows of tables that inherit from its own
+            CASE r.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.conrelid::regclass::text AS rows_of,
             CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
             || pg_catalog.quote_ident(r.relname) AS table_name,
             (
@@ -67,7 +69,7 @@ BEGIN
                 RETURNING id
             )
             SELECT pg_catalog.array_agg(j.id) FROM journaled AS j
-            $query$, journal_dependents.relation, v_key.dependent, v_key.condition
+            $query$, journal_dependents.relation, v_key.rows_of, v_key.condition
         ) INTO v_entries USING journal_dependents.causes, v_key.table_name, v_key.key_columns, v_key.confdeltype, v_key.changed_columns;
         CONTINUE WHEN v_entries IS NULL;
         IF v_key.confdeltype NOT IN ('c', 'n') OR v_key.dependent = ANY (journal_dependents.followed || journal_dependents.relation)

@@ -23,10 +23,11 @@ BEGIN
         LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
         LEFT JOIN pg_catalog.pg_trigger AS t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
         LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        LEFT JOIN pg_catalog.pg_constraint AS k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = require_no_dependents.relation
             AND a.attname = require_no_dependents.column_name AND d.deptype = 'n'
-            -- constraints and statistics go with their column
-            AND d.classid NOT IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+            -- constraints and statistics go with their column, but not the foreign keys of other tables
+            AND d.classid <> 'pg_catalog.pg_statistic_ext'::regclass AND k.conrelid IS DISTINCT FROM require_no_dependents.relation
             AND p.pronamespace IS DISTINCT FROM 'oeventdb_internal'::regnamespace
         UNION
         -- without it a published table takes no UPDATE
@@ -62,7 +63,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) IS
-'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns,
+'Raises dependent_objects_still_exist (2BP01), with the hint, when views, policies, generated columns, foreign keys of others,
 triggers, the replica identity or rows kept by others need the column.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.require_no_dependents(regclass, text, text) FROM PUBLIC;
