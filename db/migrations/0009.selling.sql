@@ -696,7 +696,7 @@ BEGIN
     END IF;
     v_lines := oeventdb_internal.read_order_lines(price_order.lines);
 
-    SELECT e.state, e.ends_at, COALESCE(e.payment_currency, 'USD') AS currency INTO v_event
+    SELECT e.state, e.ends_at, COALESCE(NULLIF(e.payment_currency, ''), 'USD') AS currency INTO v_event
     FROM public.events AS e WHERE e.id = price_order.event_id AND e.deleted_at IS NULL;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('event', price_order.event_id);

@@ -123,7 +123,9 @@ def test_half_a_coin_goes_up(
     assert order.amount == 3 * Decimal(charged)
 
 
-def test_a_currency_that_nobody_named_is_the_dollar(shop: Shop) -> None:
+@pytest.mark.parametrize("currency", [None, ""])
+def test_a_currency_that_nobody_named_is_the_dollar(shop: Shop, currency: str | None) -> None:
+    shop.connection.execute("UPDATE events SET payment_currency = %s WHERE id = %s", [currency, shop.event])
     assert shop.place(line(shop.ticket())).currency == "USD"
 
 
