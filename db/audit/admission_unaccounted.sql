@@ -22,10 +22,15 @@ FROM
                 ) AS offer ON offer.ticket_id = ticket.id
                 LEFT JOIN (
                     SELECT ticket_id, count(*) AS free
-                    FROM oeventdb_internal.free_admissions
-                    INNER JOIN oeventdb_internal.admissions USING (ticket_id, admission_no)
-                    LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
-                    WHERE h.id IS NULL
+                    FROM (
+                        -- no join: by the index of free_admissions it would read all of a ticket for each
+                        SELECT f.ticket_id, f.admission_no FROM oeventdb_internal.free_admissions AS f
+                        INTERSECT
+                        SELECT ticket_id, admission_no
+                        FROM oeventdb_internal.admissions
+                        LEFT JOIN public.ticket_holders AS h USING (ticket_id, event_id, admission_no)
+                        WHERE h.id IS NULL
+                    ) AS unheld
                     GROUP BY ticket_id
                 ) AS nobody ON nobody.ticket_id = ticket.id
                 LEFT JOIN (

@@ -584,6 +584,8 @@ BEGIN
         ELSIF NOT v_may_come THEN
             RETURN NULL;
         END IF;
+        -- for place_order, to the end of the transaction
+        PERFORM pg_catalog.set_config('oeventdb.has_waited', 'on', true);
     END LOOP;
 END
 $function$;

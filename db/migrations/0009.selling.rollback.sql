@@ -184,7 +184,7 @@ DROP FUNCTION oeventdb_internal.lock_discount_code(bigint);
 -- <<<
 
 -- >>> db/procedures/selling/price_order.sql
-DROP FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text);
+DROP FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text, boolean);
 -- <<<
 
 -- >>> db/procedures/selling/require_access_use.sql

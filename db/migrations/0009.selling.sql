@@ -411,6 +411,9 @@ BEGIN
         PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
     ELSIF v_code.is_active IS NOT TRUE THEN
         PERFORM oeventdb_internal.refuse_discount_code('inactive');
+    ELSIF v_code.value = 'NaN' THEN
+        -- an old one; as NaN is greater than any number it would take the whole price off
+        PERFORM oeventdb_internal.refuse_discount_code('without a value');
     ELSIF pg_catalog.now() < v_code.valid_from
         OR pg_catalog.now() > COALESCE(v_code.valid_till, find_discount_code.event_ends_at)
     THEN
@@ -676,7 +679,8 @@ CREATE OR REPLACE FUNCTION oeventdb_internal.price_order(
     event_id bigint,
     lines jsonb,
     discount_code text,
-    access_code text
+    access_code text,
+    is_placed boolean DEFAULT false
 ) RETURNS oeventdb_internal.priced_order
 LANGUAGE plpgsql
 STABLE
@@ -696,7 +700,7 @@ BEGIN
     END IF;
     v_lines := oeventdb_internal.read_order_lines(price_order.lines);
 
-    SELECT e.state, e.ends_at, COALESCE(e.payment_currency, 'USD') AS currency INTO v_event
+    SELECT e.state, e.ends_at, COALESCE(NULLIF(e.payment_currency, ''), 'USD') AS currency INTO v_event
     FROM public.events AS e WHERE e.id = price_order.event_id AND e.deleted_at IS NULL;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('event', price_order.event_id);
@@ -742,6 +746,10 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('lines', 'cost more than an order can');
     END IF;
     v_order.lines := v_lines;
+    IF price_order.is_placed THEN
+        -- its own uses are taken
+        RETURN v_order;
+    END IF;
 
     IF v_discount.id IS NOT NULL THEN
         v_order.discount_code_id := v_discount.id;
@@ -755,10 +763,11 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) IS
-'The lines with prices and discounts per seat, the sum and the currency. Raises what place_order raises, but for sold out.';
+COMMENT ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text, boolean) IS
+'The lines with prices and discounts per seat, the sum and the currency. Raises what place_order raises, but for sold out;
+for an order that is placed, not what comes of the uses of its codes.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text, boolean) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/lock_discount_code.sql
@@ -1216,6 +1225,12 @@ BEGIN
         CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity) AS s (seat)
     )
     SELECT p.* INTO v_order FROM placed AS p;
+    IF pg_catalog.current_setting('oeventdb.has_waited', true) = 'on' THEN
+        -- seats may have come free because the event or the ticket is sold no more
+        PERFORM oeventdb_internal.price_order(
+            place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code, true
+        );
+    END IF;
 
     IF place_order.idempotency_key IS NOT NULL THEN
         -- by the collation that the caller's text may have it could be other keys as well

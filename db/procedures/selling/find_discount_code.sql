@@ -20,6 +20,9 @@ BEGIN
         PERFORM oeventdb_internal.refuse_code_kind(v_code.id::bigint);
     ELSIF v_code.is_active IS NOT TRUE THEN
         PERFORM oeventdb_internal.refuse_discount_code('inactive');
+    ELSIF v_code.value = 'NaN' THEN
+        -- an old one; as NaN is greater than any number it would take the whole price off
+        PERFORM oeventdb_internal.refuse_discount_code('without a value');
     ELSIF pg_catalog.now() < v_code.valid_from
         OR pg_catalog.now() > COALESCE(v_code.valid_till, find_discount_code.event_ends_at)
     THEN

@@ -83,6 +83,12 @@ BEGIN
         CROSS JOIN LATERAL pg_catalog.generate_series(1, l.quantity) AS s (seat)
     )
     SELECT p.* INTO v_order FROM placed AS p;
+    IF pg_catalog.current_setting('oeventdb.has_waited', true) = 'on' THEN
+        -- seats may have come free because the event or the ticket is sold no more
+        PERFORM oeventdb_internal.price_order(
+            place_order.event_id, place_order.lines, place_order.discount_code, place_order.access_code, true
+        );
+    END IF;
 
     IF place_order.idempotency_key IS NOT NULL THEN
         -- by the collation that the caller's text may have it could be other keys as well

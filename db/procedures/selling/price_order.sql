@@ -3,7 +3,8 @@ CREATE OR REPLACE FUNCTION oeventdb_internal.price_order(
     event_id bigint,
     lines jsonb,
     discount_code text,
-    access_code text
+    access_code text,
+    is_placed boolean DEFAULT false
 ) RETURNS oeventdb_internal.priced_order
 LANGUAGE plpgsql
 STABLE
@@ -23,7 +24,7 @@ BEGIN
     END IF;
     v_lines := oeventdb_internal.read_order_lines(price_order.lines);
 
-    SELECT e.state, e.ends_at, COALESCE(e.payment_currency, 'USD') AS currency INTO v_event
+    SELECT e.state, e.ends_at, COALESCE(NULLIF(e.payment_currency, ''), 'USD') AS currency INTO v_event
     FROM public.events AS e WHERE e.id = price_order.event_id AND e.deleted_at IS NULL;
     IF NOT FOUND THEN
         PERFORM oeventdb_internal.refuse_unknown('event', price_order.event_id);
@@ -69,6 +70,10 @@ BEGIN
         PERFORM oeventdb_internal.refuse_argument('lines', 'cost more than an order can');
     END IF;
     v_order.lines := v_lines;
+    IF price_order.is_placed THEN
+        -- its own uses are taken
+        RETURN v_order;
+    END IF;
 
     IF v_discount.id IS NOT NULL THEN
         v_order.discount_code_id := v_discount.id;
@@ -82,7 +87,8 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) IS
-'The lines with prices and discounts per seat, the sum and the currency. Raises what place_order raises, but for sold out.';
+COMMENT ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text, boolean) IS
+'The lines with prices and discounts per seat, the sum and the currency. Raises what place_order raises, but for sold out;
+for an order that is placed, not what comes of the uses of its codes.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.price_order(bigint, jsonb, text, text, boolean) FROM PUBLIC;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -107,3 +107,24 @@ def test_the_rule_reads_a_legacy_database(legacy: str, name: str) -> None:
             " INSERT INTO ticket_holders (firstname, lastname, ticket_id, event_id, order_id) VALUES ('a', 'b', 1, 1, 1)"
         )
         assert _found(connection, name) == []
+
+
+def test_the_free_admissions_of_a_ticket_are_not_read_again_for_each(careless: psycopg.Connection) -> None:
+    """Of a few large tickets among many small ones the planner expects that each is small."""
+    shop = Shop(careless)
+    careless.execute(
+        "INSERT INTO tickets (name, type, quantity, sales_starts_at, sales_ends_at, event_id) "
+        "SELECT i, 'free', CASE WHEN i <= 15 THEN 1000 ELSE 3 END, now(), now(), %s FROM generate_series(1, 1215) AS i",
+        [shop.event],
+    )
+    careless.execute("ANALYZE tickets, ticket_holders")
+    careless.execute("ANALYZE oeventdb_internal.admissions, oeventdb_internal.free_admissions")
+    (rule,) = [rule for rule in rules() if rule.name == "admission_unaccounted"]
+    query = "EXPLAIN (ANALYZE, FORMAT JSON)" + rule.query.split("$query$")[1]
+    assert _discarded(shop.value(query)[0]["Plan"]) < 100_000
+
+
+def _discarded(plan: dict[str, Any]) -> int:
+    """How many rows a plan reads for nothing."""
+    own = plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]
+    return int(own) + sum(map(_discarded, plan.get("Plans", [])))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oeventdb import InvalidArgument, NotOnSale
+from oeventdb import DiscountCodeInvalid, InvalidArgument, NotOnSale
 from tests.procedures.selling.shop import EMAIL, Shop, line
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def test_half_a_coin_goes_up(
     assert order.amount == 3 * Decimal(charged)
 
 
-def test_a_currency_that_nobody_named_is_the_dollar(shop: Shop) -> None:
+@pytest.mark.parametrize("currency", [None, ""])
+def test_a_currency_that_nobody_named_is_the_dollar(shop: Shop, currency: str | None) -> None:
+    shop.connection.execute("UPDATE events SET payment_currency = %s WHERE id = %s", [currency, shop.event])
     assert shop.place(line(shop.ticket())).currency == "USD"
 
 
@@ -164,6 +166,20 @@ def test_a_price_that_is_none_is_not_sold(shop: Shop, refused: Refusal, price: s
         order["email"] = EMAIL
     with refused(shop.connection, NotOnSale, ticket_id=ticket, price=price):
         getattr(shop.client, way)(**order)
+
+
+@pytest.mark.parametrize("kind", ["percent", "amount"])
+def test_an_old_code_whose_value_is_no_number_takes_nothing_off(
+    shop: Shop, refused: Refusal, kind: str
+) -> None:
+    ticket = shop.ticket(price=20)
+    code = shop.discount(ticket, type=kind, value=5)
+    shop.connection.execute("ALTER TABLE discount_codes DISABLE TRIGGER discount_code_definition")
+    shop.connection.execute(
+        "UPDATE discount_codes SET value = 'NaN', is_legacy = true WHERE code = %s", [code]
+    )
+    with refused(shop.connection, DiscountCodeInvalid, reason="without a value"):
+        shop.place(line(ticket), discount_code=code)
 
 
 @pytest.mark.parametrize("way", ["place_order", "quote_order"])
