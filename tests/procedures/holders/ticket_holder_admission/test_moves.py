@@ -106,6 +106,25 @@ def test_moving_to_a_ticket_of_another_event_needs_that_event(
     assert invariants.broken(rules) == []
 
 
+def test_a_holder_has_an_order_of_its_event_and_a_ticket_that_is_there(
+    rules: psycopg.Connection, refused: Refusal
+) -> None:
+    event, elsewhere = samples.event(rules), samples.event(rules)
+    ticket = samples.ticket(rules, event)
+    theirs, dead = (
+        samples.insert(rules, "orders", event_id=of, identifier=str(of), status=status)
+        for of, status in ((elsewhere, "pending"), (event, "cancelled"))
+    )
+    with refused(rules, WrongEvent, resource="order", id=theirs, event_id=event):
+        holder(rules, ticket, order_id=theirs)
+    with refused(rules, NotFound, resource="ticket", id=-1):
+        holder(rules, -1, order_id=dead)
+    one = holder(rules, ticket)
+    with refused(rules, WrongEvent, resource="order", id=theirs, event_id=event):
+        rules.execute("UPDATE ticket_holders SET order_id = %s WHERE id = %s", [theirs, one])
+    assert invariants.broken(rules) == []
+
+
 def test_a_ticket_with_holders_cannot_go_to_another_event(
     rules: psycopg.Connection, refused: Refusal
 ) -> None:
