@@ -230,7 +230,7 @@ def test_a_buyer_waits_for_the_one_who_opens_the_last_admissions(
 def test_a_ticket_that_goes_to_another_event_meanwhile_is_not_sold_out(
     stage: Stage, setup: Session, event: int, statement: str, has_event: bool
 ) -> None:
-    ticket = samples.ticket(setup.connection, event)
+    ticket = samples.ticket(setup.connection, event, quantity=1001)  # the last of them is not opened yet
     other = samples.event(setup.connection) if has_event else None
     first, second = stage.session(), stage.session()
     first.begin()
