@@ -133,9 +133,8 @@ class AsyncClient:
         type is percent (value 0 to 100, off each covered seat) or amount (value in the event's
         currency, at most the price of each covered ticket); used_for is ticket (with ticket_ids,
         all of the event) or event. tickets_number limits the uses (NULL: unlimited), min_quantity
-        and max_quantity the covered seats of an order (NULL or 0: no limit; a max_quantity of 0
-        only with such a min_quantity), valid_from and valid_till the time (valid_till NULL: the
-        event's end).
+        and max_quantity the covered seats of an order (NULL or 0: no limit; min_quantity <=
+        max_quantity), valid_from and valid_till the time (valid_till NULL: the event's end).
 
         Errors: NotFound (OE404) no such event or ticket; InvalidArgument (OE400) an argument NULL,
         blank or no choice, ticket_ids with a NULL or nested; DiscountCodeDefinition (OE205) value,

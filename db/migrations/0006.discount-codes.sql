@@ -1065,10 +1065,10 @@ COMMENT ON FUNCTION oeventdb.create_discount_code(
 ) IS
 'Creates an active discount code and returns it. type is percent (value 0 to 100, off each covered seat) or amount (value in the event''s currency,
 at most the price of each covered ticket); used_for is ticket (with ticket_ids, all of the event) or event. tickets_number limits the uses (NULL:
-unlimited), min_quantity and max_quantity the covered seats of an order (NULL or 0: no limit; a max_quantity of 0 only
-with such a min_quantity), valid_from and valid_till the time (valid_till NULL: the event''s end). Errors: OE404 no such event or ticket;
-OE400 an argument NULL, blank or no choice, ticket_ids with a NULL or nested; OE205 value, quantities, dates or code not allowed,
-DETAIL {"field"}; OE201 tickets given for a code of kind event; OE105 ticket of another event.';
+unlimited), min_quantity and max_quantity the covered seats of an order (NULL or 0: no limit; min_quantity <= max_quantity),
+valid_from and valid_till the time (valid_till NULL: the event''s end). Errors: OE404 no such event or ticket; OE400 an argument NULL, blank
+or no choice, ticket_ids with a NULL or nested; OE205 value, quantities, dates or code not allowed, DETAIL {"field"};
+OE201 tickets given for a code of kind event; OE105 ticket of another event.';
 
 REVOKE ALL ON FUNCTION oeventdb.create_discount_code(
     bigint, text, text, numeric, text, bigint[], integer, integer, integer, timestamptz, timestamptz

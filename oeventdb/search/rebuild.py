@@ -116,6 +116,9 @@ def reindex(
                 indices.swap(index)
         _catch_up_live(replay, alias, index, patience)
         _settle(dsn, replay.position, alias)
+        with suppress(psycopg.Error):
+            # a connection that is only closed keeps its locks for a moment, and the next reindex would be refused
+            guard.rollback()
         guard.close()
         _remove_old(indices, index, keep)
     seconds = time.monotonic() - started
