@@ -16,8 +16,7 @@ BEGIN
     FOR v_key IN
         SELECT
             c.conrelid::regclass AS dependent, c.conname, c.confdeltype,
-            -- a foreign key says nothing of the rows of tables that inherit from its own
-            CASE r.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || c.conrelid::regclass::text AS rows_of,
+            r.relkind = 'p' AS is_partitioned,
             CASE n.nspname WHEN 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
             || pg_catalog.quote_ident(r.relname) AS table_name,
             (
@@ -52,7 +51,8 @@ BEGIN
                 FROM oeventdb_internal.journal AS j
                 CROSS JOIN LATERAL pg_catalog.jsonb_populate_record(NULL::%1$s, j.old_row) AS p
                 INNER JOIN %2$s AS d ON %3$s
-                WHERE j.id = ANY ($1)
+                -- a foreign key says nothing of the rows of tables that inherit from its own
+                WHERE j.id = ANY ($1) AND ($6 OR d.tableoid = $7)
                 FOR UPDATE OF d
             ), journaled AS (
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, caused_by, place)
@@ -69,8 +69,10 @@ BEGIN
                 RETURNING id
             )
             SELECT pg_catalog.array_agg(j.id) FROM journaled AS j
-            $query$, journal_dependents.relation, v_key.rows_of, v_key.condition
-        ) INTO v_entries USING journal_dependents.causes, v_key.table_name, v_key.key_columns, v_key.confdeltype, v_key.changed_columns;
+            $query$, journal_dependents.relation, v_key.dependent, v_key.condition
+        ) INTO v_entries USING
+            journal_dependents.causes, v_key.table_name, v_key.key_columns, v_key.confdeltype, v_key.changed_columns,
+            v_key.is_partitioned, v_key.dependent;
         CONTINUE WHEN v_entries IS NULL;
         IF v_key.confdeltype NOT IN ('c', 'n') OR v_key.dependent = ANY (journal_dependents.followed || journal_dependents.relation)
             OR (v_key.confdeltype = 'n' AND pg_catalog.cardinality(v_key.key_columns) = 0)
