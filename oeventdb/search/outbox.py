@@ -278,16 +278,17 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
 
 
 def _answer(cluster: Cluster, alias: str, lines: list[bytes]) -> Answer:
-    path, body = f"/{alias}/_bulk", b"".join(lines)
+    body = b"".join(lines)
+    is_demanding = all(line.startswith(_DELETION) for line in lines)
+    if is_demanding:
+        body += _DEMAND
     try:
-        if all(line.startswith(_DELETION) for line in lines):
-            answer = cluster.attempt("POST", path, query=DETAILED, body=body + _DEMAND, ndjson=True)
-            if answer.status < 400:
-                del answer.body.get("items", [])[len(lines) :]
-            return answer
-        return cluster.attempt("POST", path, query=DETAILED, body=body, ndjson=True)
+        answer = cluster.attempt("POST", f"/{alias}/_bulk", query=DETAILED, body=body, ndjson=True)
     except (TransportError, SerializationError) as exc:
         raise cluster.unreachable(exc) from None
+    if is_demanding and answer.status < 400:
+        del answer.body.get("items", [])[len(lines) :]
+    return answer
 
 
 def _takes_others(cluster: Cluster, alias: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import samples
+from tests.docs.reading import DOCS, blocks
 
 if TYPE_CHECKING:
     import psycopg
@@ -14,14 +13,15 @@ if TYPE_CHECKING:
 
     from tests.search.elastic import Elastic
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keep-a-search-index.md").read_text()
+PAGE = DOCS / "how-to" / "keep-a-search-index.md"
 
 
 def run(dsn: str, url: str, alias: str) -> None:
     """Run what the page shows."""
-    [block] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    code = block.replace('"events"', repr(alias))
-    exec(compile(code, "keep-a-search-index.md", "exec"), {"dsn": dsn, "elasticsearch_url": url})  # noqa: S102
+    [code] = [
+        block.text.replace('"events"', repr(alias)) for block in blocks(PAGE) if block.language == "python"
+    ]
+    exec(compile(code, str(PAGE), "exec"), {"dsn": dsn, "elasticsearch_url": url})  # noqa: S102
 
 
 def test_the_example_runs(
