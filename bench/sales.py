@@ -1,7 +1,8 @@
 """Orders a second on one hot ticket: place_order against the limit and against the usual ways.
 
 The rivals are in sales_rivals.sql: a function that inserts exactly the same rows into bare tables
-(the limit), the same behind one locked counter row, and count-then-insert behind a locked ticket.
+(the limit), the same behind one locked counter row, and count-then-insert behind a locked ticket;
+in sales_counter.sql: place_order itself, with a locked counter row in place of the admissions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench._scratch import database, execute, server
 from oeventdb import schema
 
 _RIVALS = Path(__file__).with_name("sales_rivals.sql")
+_COUNTER = Path(__file__).with_name("sales_counter.sql")
 _CURVE = (1, 2, 4, 8, 16, 32, 64)
 _PLACE = 'SELECT * FROM oeventdb.place_order(1, \'[{{"ticket_id": {ticket}, "quantity": {seats}}}]\'::jsonb, {who}{code})'
 _WHO = "'buyer@example.com'"
@@ -49,7 +51,9 @@ def main(arguments: list[str]) -> None:
         parser.error("--chart needs matplotlib: pip install 'oeventdb[bench]'")
     with server(options.dsn) as server_dsn, database(server_dsn) as dsn:
         _prepare(dsn)
-        _compare(dsn, options.seconds, options.rounds)
+        with database(server_dsn, dsn) as counter_dsn:
+            execute(counter_dsn, _COUNTER.read_text())
+            _compare(dsn, counter_dsn, options.seconds, options.rounds)
         _variants(dsn, options.seconds)
         _curve(dsn, options.seconds, options.chart)
         if options.sell_out:
@@ -73,11 +77,17 @@ def _prepare(dsn: str) -> None:
     )
 
 
-def _compare(dsn: str, seconds: float, rounds: int) -> None:
+def _compare(dsn: str, counter_dsn: str, seconds: float, rounds: int) -> None:
     print(f"\n32 clients, one hot ticket, orders of one seat, {rounds} x {seconds:g} s each:")
+    rivals = {
+        "bare": (dsn, rival("bare")),
+        "locked_counter": (dsn, rival("locked_counter")),
+        "place_order, counter": (counter_dsn, place(1)),
+        "count_then_insert": (dsn, rival("count_then_insert")),
+    }
     ours: list[Load] = []
-    theirs: dict[str, list[Load]] = {"bare": [], "locked_counter": [], "count_then_insert": []}
-    for name, loads in theirs.items():
+    theirs: dict[str, list[Load]] = {name: [] for name in rivals}
+    for name, (where, statement) in rivals.items():
         if name == "count_then_insert":
             # only now: an index more would make the others slower
             execute(
@@ -86,7 +96,7 @@ def _compare(dsn: str, seconds: float, rounds: int) -> None:
                 "ANALYZE rival.ticket_holders",
             )
         for _ in range(rounds):
-            loads.append(run(dsn, rival(name), clients=32, seconds=seconds))
+            theirs[name].append(run(where, statement, clients=32, seconds=seconds))
             ours.append(run(dsn, place(1), clients=32, seconds=seconds))
     execute(dsn, "DROP INDEX rival.ticket_holders_ticket")
     rate = _middle(ours)
