@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 from psycopg import errors
@@ -36,13 +36,6 @@ JOIN pg_catalog.pg_stat_activity AS v ON v.pid = l.pid
     AND v.backend_type IS DISTINCT FROM 'autovacuum worker'
 WHERE w.application_name = %s AND w.datname = pg_catalog.current_database()
 """
-
-
-class ReportProgress(Protocol):
-    """Take the state of a task: how much is done, of how much (None = not known)."""
-
-    def __call__(self, task: str, done: int, total: int | None) -> None:
-        """Show the state."""
 
 
 class Watch:

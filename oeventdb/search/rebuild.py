@@ -19,12 +19,12 @@ import psycopg
 
 from oeventdb.connection import connect, set_locally, unhindered
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
+from oeventdb.progress import Report, silent
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.export import BODY_BYTES, Snapshot
 from oeventdb.search.indices import Indices, building_alias
-from oeventdb.search.progress import Report, silent
 from oeventdb.search.replay import Replay
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from oeventdb.connection import connect, unhindered
 from oeventdb.errors import SearchUnavailable
+from oeventdb.progress import Report, silent
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses, reason_of
 from oeventdb.search.export import Snapshot
 from oeventdb.search.indices import Indices
 from oeventdb.search.listing import Listing, document_id
-from oeventdb.search.progress import Report, silent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
