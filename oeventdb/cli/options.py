@@ -141,7 +141,7 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
     return wrapper
 
 
-def name_variables(command: click.Command, words: tuple[str, ...] = ()) -> None:
+def name_variables(command: click.Command, words: tuple[str, ...]) -> None:
     """Give every option of a command an environment variable: OEVENTDB_<COMMAND>_<OPTION>.
 
     Those that name their own keep it. All are shown in --help.

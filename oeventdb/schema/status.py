@@ -12,8 +12,6 @@ from oeventdb import __version__
 from oeventdb.schema import frozen, ledger, preconditions, runner
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -91,14 +89,14 @@ def callables(script: str) -> list[Callable]:
     return found
 
 
-def status(connection: psycopg.Connection[TupleRow], *, directory: Path | None = None) -> Status:
+def status(connection: psycopg.Connection[TupleRow]) -> Status:
     """Return what is applied and pending; writes nothing.
 
     An empty database has everything pending. Raises Refused as `migrate` would: for a database
     that is not ours, and where an applied migration was edited, is missing, or is newer than
     this package.
     """
-    migrations = runner.load(directory)
+    migrations = runner.load()
     entries = ledger.read(connection)
     ledger.verify(entries, migrations)
     if not entries:

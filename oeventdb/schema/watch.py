@@ -46,9 +46,7 @@ class Watch:
     hands on what batches report. What whoever takes the reports raises ends the block, too.
     """
 
-    def __init__(
-        self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool = True
-    ) -> None:
+    def __init__(self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool) -> None:
         self._worker = worker
         self._what = what
         self._lock = worker.lock

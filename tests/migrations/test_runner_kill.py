@@ -205,7 +205,7 @@ def kill_server(server: LocalPostgres) -> Callable[[int], None]:
     return kill
 
 
-def stops(*, undone: bool = False, some: int = 1) -> list[Point]:
+def stops(*, undone: bool = False, some: int) -> list[Point]:
     """Return the points to kill at: before each step, and after the last of each migration."""
     found: list[Point] = []
     for migration in schema.load()[1:]:
