@@ -245,10 +245,7 @@ def _start(dsn: str, indices: Indices, *, at_once: bool) -> datetime:
         raise Refused("this database captures no changes yet", hint="run `oeventdb migrate` first")
     if at_once:
         indices.found()
-    if not indices.live():
-        raise SearchUnavailable(
-            f"there is no index behind the alias {indices.alias}", hint="run `oeventdb reindex` first"
-        )
+    indices.require_live()
     with closing(connect(dsn, autocommit=True)) as connection:
         row = connection.execute(
             "SELECT pg_catalog.clock_timestamp() FROM oeventdb_internal.search_serve(%s, instead => true)",

@@ -117,7 +117,9 @@ def verify(
     with Cluster(elasticsearch_url, api_key=api_key) as cluster:
         # asked once, without patience: a wrong DSN or URL is told at once
         connect(dsn).close()
-        Indices(cluster, alias).found()
+        indices = Indices(cluster, alias)
+        indices.found()
+        indices.require_live()
         comparison = _Comparison(dsn, cluster, alias)
         documents, suspects = comparison.compare(progress)
         found = comparison.confirm(suspects)
@@ -137,11 +139,6 @@ class _Comparison:
         self._dsn = dsn
         self._cluster = cluster
         self._alias = alias
-        live = Indices(cluster, alias).live()
-        if not live:
-            raise SearchUnavailable(
-                f"there is no index behind the alias {alias}", hint="run `oeventdb reindex` first"
-            )
 
     def compare(self, progress: Report) -> tuple[int, list[int | str]]:
         """Return how many documents the database has, and the ids that differ at first sight."""
