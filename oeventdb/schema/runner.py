@@ -132,10 +132,7 @@ def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
         connection.read_only = True
         limit_waiting(connection)
         preconditions.require_usable(connection)
-        entries = ledger.read(connection)
-        ledger.verify(entries, migrations)
-        if not entries:
-            preconditions.require_empty(connection)
+        entries = ledger.verified(connection, migrations)
         preconditions.require_names(connection, scripts.indexes(_begun(migrations, entries)), begun=True)
     return entries
 
@@ -149,7 +146,7 @@ def _begun(migrations: list[Migration], entries: list[Entry]) -> list[Migration]
 def _pending(dsn: str, migrations: list[Migration], last: Migration | None) -> list[Migration]:
     """Return what is to be applied; raise Refused where something is, and rows could not be written."""
     entries = _verified(dsn, migrations)
-    done = {entry.id for entry in entries if entry.finished_at is not None}
+    done = ledger.finished(entries)
     upto = migrations if last is None else migrations[: migrations.index(last) + 1]
     pending = [migration for migration in upto if migration.id not in done]
     if pending:
