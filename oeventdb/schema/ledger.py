@@ -10,6 +10,7 @@ from psycopg import errors
 from psycopg.rows import class_row
 
 from oeventdb import __version__
+from oeventdb.connection import value
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
 from oeventdb.schema.preconditions import require_empty
@@ -98,8 +99,7 @@ def read(connection: psycopg.Connection[TupleRow]) -> list[Entry]:
 
 def exists(connection: psycopg.Connection[TupleRow]) -> bool:
     """Tell whether the database has a ledger."""
-    row = connection.execute(_EXISTS).fetchone()
-    return bool(row and row[0])
+    return bool(value(connection, _EXISTS))
 
 
 def require(connection: psycopg.Connection[TupleRow]) -> list[Entry]:

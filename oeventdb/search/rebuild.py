@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psycopg
 
-from oeventdb.connection import connect, set_locally, unhindered
+from oeventdb.connection import connect, set_locally, unhindered, value
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.progress import Report, silent
 from oeventdb.search import definition as definitions
@@ -178,15 +178,15 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
     Not by the session: behind a pooler that would outlive the command.
     """
     unhindered(connection)
-    row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
-    if row == (True,):
+    if value(connection, "SELECT pg_catalog.pg_is_in_recovery()"):
         raise Refused("a standby may lack what the index has already: reindex from the primary server")
-    row = connection.execute(
+    is_ours = value(
+        connection,
         "SELECT pg_catalog.pg_try_advisory_xact_lock("
         "pg_catalog.hashtextextended('oeventdb reindex ' || %s::text, 0))",
         (alias,),
-    ).fetchone()
-    if row != (True,):
+    )
+    if not is_ours:
         raise Refused(f"another reindex of {alias} is running on this database")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from oeventdb.connection import connect, unhindered
+from oeventdb.connection import connect, unhindered, value
 from oeventdb.errors import SearchUnavailable
 from oeventdb.progress import Report, silent
 from oeventdb.search import outbox
@@ -229,8 +229,8 @@ class _Comparison:
     def _serve(self) -> None:
         with closing(connect(self._dsn, autocommit=True)) as connection:
             # what is mended leaves the outbox, and reaches no other index
-            row = connection.execute(_SERVE, (self._alias,)).fetchone()
-        if row == (False,):
+            is_served = value(connection, _SERVE, (self._alias,))
+        if not is_served:
             raise SearchUnavailable(
                 f"another alias than {self._alias} is kept up to date, and only that one can be repaired",
                 hint=f"rebuild this one: `oeventdb reindex --alias {self._alias}`",
@@ -252,8 +252,7 @@ class _Comparison:
             for ids in _batched(versions):
                 with connection.transaction():
                     unhindered(connection)
-                    row = connection.execute(_MEND, (ids, [versions[each] for each in ids])).fetchone()
-                passed_over += row[0] if row else 0
+                    passed_over += value(connection, _MEND, (ids, [versions[each] for each in ids]))
                 left = set(ids)
                 while left:
                     outcome = outbox.step(connection, self._cluster, self._alias, only=list(left))
