@@ -8,12 +8,11 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,28 +102,22 @@ def bodies(lines: Iterable[bytes]) -> list[bytes]:
 
 def post(elastic: Elastic, whole: list[bytes]) -> float:
     """Post bodies to the scratch index from as many threads as reindex has; return the seconds."""
-    left = deque(whole)
+    # shared: each body is one thread's
+    left = iter(whole)
 
     def work() -> None:
-        connection = elastic.connection()
-        while left:
-            try:
-                body = left.popleft()
-            except IndexError:
-                break
-            path = f"/{elastic.INDEX}/_bulk?filter_path=errors"
-            connection.request("POST", path, body, {"Content-Type": "application/x-ndjson"})
-            answer = connection.getresponse().read()
-            if answer != b'{"errors":false}':
-                raise SystemExit(f"bench: {answer[:500]!r}")
-        connection.close()
+        with closing(elastic.connection()) as connection:
+            for body in left:
+                path = f"/{elastic.INDEX}/_bulk?filter_path=errors"
+                connection.request("POST", path, body, {"Content-Type": "application/x-ndjson"})
+                answer = connection.getresponse().read()
+                if answer != b'{"errors":false}':
+                    raise SystemExit(f"bench: {answer[:500]!r}")
 
     started = time.perf_counter()
-    threads = [threading.Thread(target=work) for _ in range(IN_FLIGHT)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for worker in [pool.submit(work) for _ in range(IN_FLIGHT)]:
+            worker.result()
     return time.perf_counter() - started
 
 

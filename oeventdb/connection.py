@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.adapt import Buffer, Loader
@@ -22,7 +22,7 @@ from oeventdb.errors import DatabaseUnreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg.abc import PQGen
+    from psycopg.abc import Params, PQGen
     from psycopg.errors import Diagnostic
 
 _Result = TypeVar("_Result")
@@ -204,6 +204,14 @@ def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -
     calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
     values = [part for setting in settings.items() for part in setting]
     connection.execute(f"SELECT {calls}".encode(), values)
+
+
+def value(
+    connection: psycopg.Connection[Any], query: LiteralString | bytes, parameters: Params | None = None
+) -> Any:
+    """Return the first column of the first row that a query gives; None without a row."""
+    row = connection.execute(query, parameters).fetchone()
+    return None if row is None else row[0]
 
 
 def has_no_encoding(connection: psycopg.Connection[Any]) -> bool:

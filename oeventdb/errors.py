@@ -30,8 +30,6 @@ class Error(Exception):
     sqlstate: str = "OE000"
     """The code of this class of errors, also where a bare constraint refused."""
 
-    exit_code: ClassVar[int] = 1
-
     detail: dict[str, Any]
     """Machine keys of the refusal, e.g. ``{"ticket_id": 7, "available": 0}``.
 

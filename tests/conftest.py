@@ -8,7 +8,8 @@ import signal
 import socket
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, LiteralString
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, LiteralString, NoReturn, TypeVar
 
 import psycopg
 import pytest
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oeventdb.servers.elasticsearch import Search
+
+_Server = TypeVar("_Server")
 
 LEGACY = "0001.legacy-tables"
 SEARCHING = (
@@ -88,7 +91,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _Scheduling(config, log)
 
 
-def missing(error: OperationError) -> None:
+def missing(error: OperationError) -> NoReturn:
     """Skip for want of a server, or fail where the environment says that they must be there."""
     reason = f"{error} ({error.hint})" if error.hint else str(error)
     if os.environ.get("OEVENTDB_REQUIRE_SERVERS") == "1":
@@ -96,22 +99,35 @@ def missing(error: OperationError) -> None:
     pytest.skip(reason)
 
 
+@contextmanager
+def _started(starting: AbstractContextManager[_Server]) -> Iterator[_Server]:
+    """Yield a server, if there is one."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(starting)
+        except OperationError as error:
+            missing(error)
+        yield server
+
+
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """Return the server of this run: OEVENTDB_TEST_DSN, OEVENTDB_TEST_POSTGRES, or found."""
-    explicit = os.environ.get("OEVENTDB_TEST_DSN")
-    programs = os.environ.get("OEVENTDB_TEST_POSTGRES")
-    try:
-        finding = find_postgres(explicit, programs=programs)
-        server = finding.__enter__()
-    except OperationError as error:
-        missing(error)
-        raise
-    _say(request, server.description)
-    try:
+    finding = find_postgres(
+        os.environ.get("OEVENTDB_TEST_DSN"), programs=os.environ.get("OEVENTDB_TEST_POSTGRES")
+    )
+    with _started(finding) as server:
+        _say(request, server.description)
         yield server
-    finally:
-        finding.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[LocalPostgres]:
+    """Return a server of our own, to kill."""
+    with _started(find_postgres(programs=os.environ.get("OEVENTDB_TEST_POSTGRES"))) as server:
+        if server.local is None:
+            pytest.skip("a server in a container is not ours to kill")
+        yield server.local
 
 
 @pytest.fixture(scope="session")
@@ -119,17 +135,9 @@ def search_server(request: pytest.FixtureRequest) -> Iterator[Search]:
     """Return the Elasticsearch of this run: OEVENTDB_TEST_ELASTICSEARCH_URL, or found."""
     from oeventdb.servers.elasticsearch import find_elasticsearch
 
-    finding = find_elasticsearch(os.environ.get("OEVENTDB_TEST_ELASTICSEARCH_URL"))
-    try:
-        server = finding.__enter__()
-    except OperationError as error:
-        missing(error)
-        raise
-    _say(request, server.description)
-    try:
+    with _started(find_elasticsearch(os.environ.get("OEVENTDB_TEST_ELASTICSEARCH_URL"))) as server:
+        _say(request, server.description)
         yield server
-    finally:
-        finding.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -143,17 +151,9 @@ def redis(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the URL of this run's Redis, started from the program that is installed."""
     from tests.redis import redis_server
 
-    starting = redis_server()
-    try:
-        server = starting.__enter__()
-    except OperationError as error:
-        missing(error)
-        raise
-    _say(request, server.description)
-    try:
+    with _started(redis_server()) as server:
+        _say(request, server.description)
         yield server.url
-    finally:
-        starting.__exit__(None, None, None)
 
 
 class Databases:

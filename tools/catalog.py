@@ -23,6 +23,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from oeventdb.servers.postgres import find_postgres
+from tools.generated import parser
 
 _FUNCTIONS = """
 SELECT p.oid::bigint AS oid,
@@ -196,6 +197,13 @@ def nullable_names(comment: str, names: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def arguments(description: str | None) -> argparse.Namespace:
+    """The command line of what is generated from a catalog."""
+    options = parser(description)
+    options.add_argument("--dsn", help="a migrated database; without it a fresh one is made")
+    return options.parse_args()
+
+
 @contextmanager
 def migrated_database(dsn: str | None) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A connection to the database at dsn, or to a fresh migrated one on a server found or started."""
@@ -209,11 +217,3 @@ def migrated_database(dsn: str | None) -> Iterator[psycopg.Connection[tuple[obje
         oeventdb.schema.migrate(server.dsn)
         with oeventdb.schema.connect(server.dsn) as connection:
             yield connection
-
-
-def arguments(description: str) -> argparse.Namespace:
-    """The command line that the generators share."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--dsn", help="a migrated database; without it a fresh one is made")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file would change")
-    return parser.parse_args()

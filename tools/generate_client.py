@@ -7,18 +7,17 @@ nothing and fails if the files differ from what would be written.
 
 from __future__ import annotations
 
-import difflib
 import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 from oeventdb.errors import ERRORS
 from tools import catalog
 from tools.catalog import Argument, Column, Function, Row
+from tools.generated import ROOT, put
 
-PACKAGE = Path(__file__).resolve().parent.parent / "oeventdb"
+PACKAGE = ROOT / "oeventdb"
 
 TYPES = {
     "bigint": "int",
@@ -99,7 +98,7 @@ savepoint at least (``{async_}with connection.transaction()``), and a pipeline a
 
 def main() -> None:
     """Write the four files, or with --check compare them."""
-    options = catalog.arguments(__doc__ or "")
+    options = catalog.arguments(__doc__)
     with catalog.migrated_database(options.dsn) as connection:
         functions = catalog.functions(connection)
     texts = {
@@ -107,14 +106,11 @@ def main() -> None:
         "functions.py": functions_module(functions),
         **{file: client_module(functions, **form) for file, form in CLASSES.items()},
     }
-    stale = [
-        difference
-        for file, text in texts.items()
-        for difference in [write(PACKAGE / file, formatted(file, text), check=options.check)]
-        if difference
-    ]
-    if options.check and stale:
-        sys.exit("".join(stale) + "The client is stale: run `make client`.")
+    put(
+        {PACKAGE / file: formatted(file, text) for file, text in texts.items()},
+        check=options.check,
+        target="client",
+    )
 
 
 def rows_module(functions: list[Function]) -> str:
@@ -317,20 +313,6 @@ def formatted(file: str, text: str) -> str:
             text=True,
         ).stdout
     return text
-
-
-def write(path: Path, text: str, *, check: bool) -> str:
-    """Write the file, or with check return how it differs."""
-    old = path.read_text() if path.exists() else ""
-    if not check:
-        path.write_text(text)
-        return ""
-    name = path.relative_to(PACKAGE.parent).as_posix()
-    return "".join(
-        difflib.unified_diff(
-            old.splitlines(keepends=True), text.splitlines(keepends=True), name, f"{name} (new)"
-        )
-    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ differs from what would be written.
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
-from pathlib import Path
 
 from oeventdb.errors import CONSTRAINTS, ERRORS, Error
 from tools import catalog
@@ -19,9 +17,9 @@ from tools.catalog import Function, Row
 from tools.docs_audit import audit_page
 from tools.docs_commands import commands_page
 from tools.docs_tables import tables_page
-from tools.generate_client import camel, write
+from tools.generate_client import camel
+from tools.generated import ROOT, put
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
 PROCEDURES = ROOT / "db" / "procedures"
 
@@ -64,17 +62,14 @@ This page is generated from the functions' comments by `make docs`: edit
 
 def main() -> None:
     """Write the pages, or with --check compare them."""
-    options = catalog.arguments(__doc__ or "")
+    options = catalog.arguments(__doc__)
     with catalog.migrated_database(options.dsn) as connection:
         texts = {
             "functions.md": functions_page(catalog.functions(connection)),
             "tables.md": tables_page(connection),
         }
     texts |= {"audit.md": audit_page(), "commands.md": commands_page(), "errors.md": errors_page()}
-    PAGES.mkdir(parents=True, exist_ok=True)
-    stale = [write(PAGES / page, text, check=options.check) for page, text in texts.items()]
-    if any(stale):
-        sys.exit("".join(stale) + "The reference is stale: run `make docs`.")
+    put({PAGES / page: text for page, text in texts.items()}, check=options.check, target="docs")
 
 
 def errors_page() -> str:

@@ -41,7 +41,7 @@ DROP FUNCTION oeventdb_internal.insert_old_row(regclass, jsonb);
 -- <<<
 
 -- >>> db/procedures/internal/old_row_columns.sql
-DROP FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb, boolean);
+DROP FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb);
 -- <<<
 
 -- >>> db/procedures/internal/journaled_table.sql

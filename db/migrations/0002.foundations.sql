@@ -490,33 +490,34 @@ REVOKE ALL ON FUNCTION oeventdb_internal.journaled_table(text) FROM PUBLIC;
 -- The journal has one null for what is none and for that of JSON; a column that takes no NULL had the latter.
 CREATE OR REPLACE FUNCTION oeventdb_internal.old_row_columns(
     relation regclass,
-    old_row jsonb,
-    as_values boolean DEFAULT false
-) RETURNS text
+    old_row jsonb
+) RETURNS TABLE (names text, row_values text)
 LANGUAGE sql
 STABLE
+ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT pg_catalog.string_agg(
-        pg_catalog.format(
-            CASE
-                WHEN old_row_columns.as_values AND a.attnotnull
-                    AND a.atttypid IN ('pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype) THEN 'COALESCE(%I, ''null'')'
-                ELSE '%I'
-            END, a.attname
-        ), ', ' ORDER BY a.attnum
-    )
+    SELECT
+        pg_catalog.string_agg(pg_catalog.format('%I', a.attname), ', ' ORDER BY a.attnum),
+        pg_catalog.string_agg(
+            pg_catalog.format(
+                CASE
+                    WHEN a.attnotnull AND a.atttypid IN ('pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype) THEN 'COALESCE(%I, ''null'')'
+                    ELSE '%I'
+                END, a.attname
+            ), ', ' ORDER BY a.attnum
+        )
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = old_row_columns.relation
         AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
         AND old_row_columns.old_row ? a.attname::text
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb, boolean) IS
-'The columns of a table that an old row of the journal has values for, or their values, quoted and with commas between them; NULL for none.
-Raises nothing.';
+COMMENT ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) IS
+'The columns of a table that an old row of the journal has values for, and what their values are in a statement, each with commas between them;
+NULL for none. Raises nothing.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.old_row_columns(regclass, jsonb) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/internal/insert_old_row.sql
@@ -529,12 +530,15 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_columns record;
 BEGIN
+    SELECT c.names, c.row_values INTO v_columns
+    FROM oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row) AS c;
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
         ' SELECT %3$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row),
-        oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row, true)
+        insert_old_row.relation, v_columns.names, v_columns.row_values
     ) USING insert_old_row.old_row;
 END
 $function$;

@@ -194,13 +194,13 @@ DECLARE
         WHERE j.migration = '0005.ticket-holders' AND j.reason = 'holder beyond the quantity, removed' AND j.old_row ? 'firstname'
         ORDER BY j.id DESC LIMIT 1
     );
-    v_columns text := oeventdb_internal.old_row_columns('public.ticket_holders', v_youngest);
-    v_values text := oeventdb_internal.old_row_columns('public.ticket_holders', v_youngest, true);
+    v_columns record;
     v_nested text := pg_catalog.current_setting('enable_nestloop');
     v_rows bigint;
     v_first bigint;
 BEGIN
-    IF v_columns IS NOT NULL THEN
+    SELECT c.names, c.row_values INTO v_columns FROM oeventdb_internal.old_row_columns('public.ticket_holders', v_youngest) AS c;
+    IF v_columns.names IS NOT NULL THEN
         -- how many come back nobody knows before: taken for few, they would be compared each with each
         PERFORM pg_catalog.set_config('enable_nestloop', 'off', true);
         EXECUTE pg_catalog.format(
@@ -223,7 +223,7 @@ BEGIN
                 RETURNING id
             )
             DELETE FROM oeventdb_internal.journal AS j USING restored AS r, removed AS m WHERE m.id = r.id AND j.id = m.oeventdb_journal_id
-            $query$, v_columns, v_values
+            $query$, v_columns.names, v_columns.row_values
         );
         PERFORM pg_catalog.set_config('enable_nestloop', v_nested, true);
     END IF;

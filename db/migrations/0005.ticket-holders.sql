@@ -1051,15 +1051,13 @@ BEGIN
         -- holders written, and admissions given back, since an older snapshot would stay behind
         PERFORM oeventdb_internal.require_read_committed('a ticket gets another id or event');
     END IF;
-    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id
-        AND EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id AND h.event_id = OLD.event_id)
-    THEN
-        -- the foreign key sees to those with an admission; those of dead orders would be of another event
-        RAISE EXCEPTION 'ticket % has holders and stays in its event', NEW.id
-            USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
-                  CONSTRAINT = 'ticket_holders_admission';
-    END IF;
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+        IF EXISTS (SELECT FROM public.ticket_holders AS h WHERE h.ticket_id = NEW.id AND h.event_id = OLD.event_id) THEN
+            -- the foreign key sees to those with an admission; those of dead orders would be of another event
+            RAISE EXCEPTION 'ticket % has holders and stays in its event', NEW.id
+                USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
+                      CONSTRAINT = 'ticket_holders_admission';
+        END IF;
         -- whoever is to have one from now on waits, and then finds the ticket in the other event
         PERFORM FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
         PERFORM FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -110,6 +108,4 @@ def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
     line, status = describe(exception)
     note(scrub(_one_line(line), *_given_locations(arguments)))
-    if os.environ.get("OEVENTDB_DEBUG"):
-        sys.excepthook(type(exception), exception, exception.__traceback__)
     return int(status)

@@ -223,15 +223,7 @@ def status(settings: Settings) -> int:
     with transaction(settings, read_only=True) as connection:
         found = schema.status(connection)
     if settings.as_json:
-        print_json(
-            {
-                "migrations": found.migrations,
-                "pending": found.pending,
-                "functions": found.functions,
-                "database": found.database,
-                "package": found.package,
-            }
-        )
+        print_json(found)
     else:
         _print_status(found)
     return int(Exit.DIFFERS if found.pending else Exit.DONE)

@@ -88,14 +88,12 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
     @click.option(
         "--dsn",
         envvar="OEVENTDB_DSN",
-        show_envvar=True,
         metavar="DSN",
         help=_DSN_HELP,
     )
     @click.option(
         "--elasticsearch-url",
         envvar="OEVENTDB_ELASTICSEARCH_URL",
-        show_envvar=True,
         default=DEFAULT_ELASTICSEARCH_URL,
         show_default=True,
         metavar="URL",
@@ -104,7 +102,6 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
     @click.option(
         "--alias",
         envvar="OEVENTDB_ALIAS",
-        show_envvar=True,
         default="events",
         show_default=True,
         help="Alias that points to the live search index.",
@@ -114,7 +111,6 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         "as_json",
         is_flag=True,
         envvar="OEVENTDB_JSON",
-        show_envvar=True,
         help="Print JSON on stdout.",
     )
     @click.option(
@@ -122,7 +118,6 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         "--verbose",
         is_flag=True,
         envvar="OEVENTDB_VERBOSE",
-        show_envvar=True,
         help="Say on stderr what is being done.",
     )
     @functools.wraps(command)
@@ -141,7 +136,7 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
     return wrapper
 
 
-def name_variables(command: click.Command, words: tuple[str, ...] = ()) -> None:
+def name_variables(command: click.Command, words: tuple[str, ...]) -> None:
     """Give every option of a command an environment variable: OEVENTDB_<COMMAND>_<OPTION>.
 
     Those that name their own keep it. All are shown in --help.

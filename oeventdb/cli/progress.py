@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from oeventdb.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import TaskID
 
-
-class ReportProgress(Protocol):
-    """Take the state of a task: how much is done, of how much (None = not known)."""
-
-    def __call__(self, task: str, done: int, total: int | None) -> None:
-        """Show the state."""
-
-
-def _silent(task: str, done: int, total: int | None) -> None:
-    """Show nothing."""
+    from oeventdb.progress import Report
 
 
 @contextmanager
-def progress_bars() -> Iterator[ReportProgress]:
+def progress_bars() -> Iterator[Report]:
     """Yield a callable that draws one bar a task name while the block runs.
 
     Nothing is drawn when stderr is not a terminal. The bars vanish at the end, so that only
     the command's own output stays on the screen.
     """
     if not sys.stderr.isatty():
-        yield _silent
+        yield silent
         return
     # here, as nobody needs it who does not watch
     from rich.console import Console

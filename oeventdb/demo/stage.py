@@ -47,9 +47,9 @@ class Stage:
 def stage(
     *,
     dsn: str | None = None,
-    elasticsearch_url: str | None = None,
+    elasticsearch_url: str | None,
     alias: str = "events",
-    api_key: str | None = None,
+    api_key: str | None,
 ) -> Iterator[Stage]:
     """Yield the servers of the demo for the duration of the block.
 

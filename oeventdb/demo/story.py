@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,8 +15,6 @@ from oeventdb.demo.conferences import legacy_database
 from oeventdb.demo.loading import load
 from oeventdb.rows import Order
 from oeventdb.schema.journal import JournalEntry, JournalReason, journal_restore, journal_summary
-
-Progress = Callable[[str, int, int | None], None]
 
 LEGACY = "0001.legacy-tables"
 

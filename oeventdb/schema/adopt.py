@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oeventdb.connection import limit_waiting
+from oeventdb.connection import limit_waiting, value
 from oeventdb.errors import Refused
 from oeventdb.schema import catalog, grants, ledger, manifest, preconditions, runner, scripts
 from oeventdb.schema.lock import KEY
@@ -127,14 +127,13 @@ def adopt(connection: psycopg.Connection[TupleRow]) -> Adoption:
         ledger.bootstrap(connection)
         ledger.mark_adopted(connection, migrations[0])
         grants.regrant(connection)
-        others = connection.execute(_OTHERS, (release.tables,)).fetchone()
+        others = value(connection, _OTHERS, (release.tables,))
         rows = connection.execute(_ROWS, (release.tables,)).fetchall()
-        return Adoption(migrations[0].id, dict(rows), int(others[0]) if others else 0, _notes(release, live))
+        return Adoption(migrations[0].id, dict(rows), others, _notes(release, live))
 
 
 def _require_lock(connection: psycopg.Connection[TupleRow]) -> None:
-    row = connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (KEY,)).fetchone()
-    if not (row and row[0]):
+    if not value(connection, "SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (KEY,)):
         raise Refused("an upgrader works on this database", hint="wait for it and try again")
 
 

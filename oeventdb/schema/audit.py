@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from psycopg import sql
 
 from oeventdb.connection import readable, unhindered
 from oeventdb.errors import Refused
+from oeventdb.progress import Report, silent
 from oeventdb.resources import db_path
 
 SAMPLE_SIZE = 5
@@ -96,7 +97,7 @@ def _require_tables(connection: psycopg.Connection[Any], wanted: list[Rule]) -> 
 def audit(
     connection: psycopg.Connection[Any],
     *,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Report = silent,
 ) -> list[AuditResult]:
     """Run every rule in one read-only transaction, which sees the database at one moment.
 
@@ -108,12 +109,10 @@ def audit(
     with _one_snapshot(connection), readable(connection) as cursor:
         _require_tables(connection, wanted)
         for done, rule in enumerate(wanted):
-            if progress is not None:
-                progress("audit", done, len(wanted))
+            progress("audit", done, len(wanted))
             wrapped = sql.SQL(_WRAPPED).format(query=sql.SQL(rule.query), sample=sql.Literal(SAMPLE_SIZE))
             row = cursor.execute(wrapped).fetchone()
             assert row is not None  # noqa: S101 - an aggregate always answers
             results.append(AuditResult(rule.name, rule.table, row[0], row[1]))
-        if progress is not None:
-            progress("audit", len(wanted), len(wanted))
+        progress("audit", len(wanted), len(wanted))
     return results

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
+from oeventdb.connection import value
 from oeventdb.errors import Refused
 from oeventdb.schema import catalog, ledger, manifest
 
@@ -190,10 +191,7 @@ def _require_role(connection: psycopg.Connection[TupleRow], role: str) -> None:
 
 
 def _has_table(connection: psycopg.Connection[TupleRow]) -> bool:
-    row = connection.execute(
-        "SELECT pg_catalog.to_regclass('oeventdb_internal.grants') IS NOT NULL"
-    ).fetchone()
-    return bool(row and row[0])
+    return bool(value(connection, "SELECT pg_catalog.to_regclass('oeventdb_internal.grants') IS NOT NULL"))
 
 
 def regrant(connection: psycopg.Connection[TupleRow]) -> None:
@@ -264,8 +262,7 @@ def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list
 
 def _is_given(connection: psycopg.Connection[TupleRow], wanted: Grant) -> bool:
     parts = [wanted.role, wanted.name, *([wanted.column] if wanted.column else [])]
-    row = connection.execute(_HAS[wanted.target].encode(), (*parts, wanted.privilege)).fetchone()
-    return bool(row and row[0])
+    return bool(value(connection, _HAS[wanted.target].encode(), (*parts, wanted.privilege)))
 
 
 def _wanted(connection: psycopg.Connection[TupleRow], kind: str, role: str) -> list[Grant]:

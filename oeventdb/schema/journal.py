@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from oeventdb import errors
-from oeventdb.connection import readable
+from oeventdb.connection import readable, value
 from oeventdb.errors import Refused
 
 
@@ -51,10 +51,7 @@ _ENTRY = "id, migration, table_name AS table, key, reason, journaled_at, restore
 
 
 def _require_journal(connection: psycopg.Connection[Any]) -> None:
-    found = connection.execute(
-        "SELECT pg_catalog.to_regclass('oeventdb_internal.journal') IS NOT NULL"
-    ).fetchone()
-    if found is None or not found[0]:
+    if not value(connection, "SELECT pg_catalog.to_regclass('oeventdb_internal.journal') IS NOT NULL"):
         raise Refused(
             "this database has no journal yet",
             hint="it begins with the first migrations: run `oeventdb migrate`",
@@ -132,10 +129,10 @@ def _needs(connection: psycopg.Connection[Any], entry: dict[str, Any]) -> str:
 
 
 def _restore(connection: psycopg.Connection[Any], journal_id: int) -> None:
-    found = connection.execute(
-        "SELECT pg_catalog.to_regprocedure('oeventdb_internal.restore_journaled(bigint)')"
-    ).fetchone()
-    if found is None or found[0] is None:
+    if not value(
+        connection,
+        "SELECT pg_catalog.to_regprocedure('oeventdb_internal.restore_journaled(bigint)') IS NOT NULL",
+    ):
         raise Refused(
             "this database cannot restore yet", hint="apply the pending migrations: run `oeventdb migrate`"
         )

@@ -10,8 +10,10 @@ from psycopg import errors
 from psycopg.rows import class_row
 
 from oeventdb import __version__
+from oeventdb.connection import value
 from oeventdb.errors import Refused
 from oeventdb.resources import db_path
+from oeventdb.schema.preconditions import require_empty
 
 if TYPE_CHECKING:
     import psycopg
@@ -97,8 +99,7 @@ def read(connection: psycopg.Connection[TupleRow]) -> list[Entry]:
 
 def exists(connection: psycopg.Connection[TupleRow]) -> bool:
     """Tell whether the database has a ledger."""
-    row = connection.execute(_EXISTS).fetchone()
-    return bool(row and row[0])
+    return bool(value(connection, _EXISTS))
 
 
 def require(connection: psycopg.Connection[TupleRow]) -> list[Entry]:
@@ -111,7 +112,21 @@ def require(connection: psycopg.Connection[TupleRow]) -> list[Entry]:
     return read(connection)
 
 
-def verify(entries: list[Entry], migrations: list[Migration]) -> None:
+def verified(connection: psycopg.Connection[TupleRow], migrations: list[Migration]) -> list[Entry]:
+    """Return the ledger; raise Refused where this package may not go on from it, or, without one, from the database."""
+    entries = read(connection)
+    _verify(entries, migrations)
+    if not entries:
+        require_empty(connection)
+    return entries
+
+
+def finished(entries: list[Entry]) -> list[str]:
+    """Return the migrations that are not only begun."""
+    return [entry.id for entry in entries if entry.finished_at is not None]
+
+
+def _verify(entries: list[Entry], migrations: list[Migration]) -> None:
     """Raise Refused unless the ledger is a beginning of this package's migrations, unedited."""
     known = {migration.id: migration for migration in migrations}
     newest = max((migration.number for migration in migrations), default=0)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 
-from oeventdb.connection import connect, set_locally, unhindered
+from oeventdb.connection import connect, set_locally, unhindered, value
 from oeventdb.errors import DatabaseUnreachable, Refused
 
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ class UpgradeLock:
             self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             unhindered(self._connection)
             set_locally(self._connection, _KEEP)
-            row = self._connection.execute(_TRY, (KEY,)).fetchone()
-            if row and row[0]:
+            if value(self._connection, _TRY, (KEY,)):
                 return
             holder = self._holder()
             self._connection.execute("ROLLBACK")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from oeventdb.connection import connect, conninfo, limit_waiting
 from oeventdb.errors import Refused
+from oeventdb.progress import Report, silent
 from oeventdb.resources import db_path
 from oeventdb.schema import grants, ledger, manifest, preconditions, scripts
 from oeventdb.schema.lock import UpgradeLock
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from oeventdb.schema.ledger import Entry
     from oeventdb.schema.scripts import Migration, Script
-    from oeventdb.schema.watch import ReportProgress
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,10 +41,6 @@ PATIENCE = 600.0
 
 _TRIES = 3
 """How often a migration goes through its statements when others write again what it has just made unique."""
-
-
-def _silent(task: str, done: int, total: int | None) -> None:
-    """Show nothing."""
 
 
 def _unheard(migration: str) -> None:
@@ -61,7 +57,7 @@ def migrate(
     *,
     to: str | None = None,
     dry_run: bool = False,
-    progress: ReportProgress | None = None,
+    progress: Report = silent,
     patience: float = PATIENCE,
     directory: Path | None = None,
     done: Callable[[str], object] = _unheard,
@@ -83,7 +79,7 @@ def migrate(
         pending = _pending(target, migrations, last)
         if not pending:
             return []
-        with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
+        with Worker(target, lock, patience=patience, report=progress) as worker:
             worker.transaction(ledger.bootstrap, what="the ledger")
             for migration in pending:
                 _apply(worker, migration)
@@ -96,7 +92,7 @@ def rollback(
     *,
     to: str | None = None,
     dry_run: bool = False,
-    progress: ReportProgress | None = None,
+    progress: Report = silent,
     patience: float = PATIENCE,
     directory: Path | None = None,
     done: Callable[[str], object] = _unheard,
@@ -121,7 +117,7 @@ def rollback(
             return []
         adopted = {entry.id for entry in entries if entry.adopted}
         halfway = {entry.id for entry in entries if entry.finished_at is None}
-        with Worker(target, lock, patience=patience, report=progress or _silent) as worker:
+        with Worker(target, lock, patience=patience, report=progress) as worker:
             for migration in undoable:
                 if migration.id in halfway and migration.rollback.transactional:
                     _apply(worker, migration)
@@ -136,10 +132,7 @@ def _verified(dsn: str, migrations: list[Migration]) -> list[Entry]:
         connection.read_only = True
         limit_waiting(connection)
         preconditions.require_usable(connection)
-        entries = ledger.read(connection)
-        ledger.verify(entries, migrations)
-        if not entries:
-            preconditions.require_empty(connection)
+        entries = ledger.verified(connection, migrations)
         preconditions.require_names(connection, scripts.indexes(_begun(migrations, entries)), begun=True)
     return entries
 
@@ -153,7 +146,7 @@ def _begun(migrations: list[Migration], entries: list[Entry]) -> list[Migration]
 def _pending(dsn: str, migrations: list[Migration], last: Migration | None) -> list[Migration]:
     """Return what is to be applied; raise Refused where something is, and rows could not be written."""
     entries = _verified(dsn, migrations)
-    done = {entry.id for entry in entries if entry.finished_at is not None}
+    done = ledger.finished(entries)
     upto = migrations if last is None else migrations[: migrations.index(last) + 1]
     pending = [migration for migration in upto if migration.id not in done]
     if pending:

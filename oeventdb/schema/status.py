@@ -9,11 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from oeventdb import __version__
-from oeventdb.schema import frozen, ledger, preconditions, runner
+from oeventdb.schema import frozen, ledger, runner
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -91,24 +89,21 @@ def callables(script: str) -> list[Callable]:
     return found
 
 
-def status(connection: psycopg.Connection[TupleRow], *, directory: Path | None = None) -> Status:
+def status(connection: psycopg.Connection[TupleRow]) -> Status:
     """Return what is applied and pending; writes nothing.
 
     An empty database has everything pending. Raises Refused as `migrate` would: for a database
     that is not ours, and where an applied migration was edited, is missing, or is newer than
     this package.
     """
-    migrations = runner.load(directory)
-    entries = ledger.read(connection)
-    ledger.verify(entries, migrations)
-    if not entries:
-        preconditions.require_empty(connection)
-    finished = [entry.id for entry in entries if entry.finished_at is not None]
+    migrations = runner.load()
+    entries = ledger.verified(connection, migrations)
+    finished = ledger.finished(entries)
     applied = [Applied(e.id, e.finished_at, e.applied_by, e.seconds, e.adopted) for e in entries]
     return Status(
         migrations=applied,
         pending=_pending(entries, migrations),
-        functions=_functions(connection, migrations, set(finished)),
+        functions=_functions(connection, migrations, finished),
         database=finished[-1] if finished else None,
         package=__version__,
     )
@@ -120,7 +115,7 @@ def pending(connection: psycopg.Connection[TupleRow]) -> list[str]:
 
 
 def _pending(entries: list[ledger.Entry], migrations: list[Migration]) -> list[str]:
-    finished = {entry.id for entry in entries if entry.finished_at is not None}
+    finished = ledger.finished(entries)
     return [migration.id for migration in migrations if migration.id not in finished]
 
 
@@ -137,7 +132,7 @@ def installed_by(migrations: list[Migration]) -> dict[str, tuple[str, Callable]]
 
 
 def _functions(
-    connection: psycopg.Connection[TupleRow], migrations: list[Migration], finished: set[str]
+    connection: psycopg.Connection[TupleRow], migrations: list[Migration], finished: list[str]
 ) -> list[FunctionVersion]:
     live = {str(name): str(body) for name, body in connection.execute(_BODIES).fetchall()}
     newest = installed_by(migrations)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 from psycopg import errors
@@ -38,13 +38,6 @@ WHERE w.application_name = %s AND w.datname = pg_catalog.current_database()
 """
 
 
-class ReportProgress(Protocol):
-    """Take the state of a task: how much is done, of how much (None = not known)."""
-
-    def __call__(self, task: str, done: int, total: int | None) -> None:
-        """Show the state."""
-
-
 class Watch:
     """Look after one statement for the duration of a with block.
 
@@ -53,9 +46,7 @@ class Watch:
     hands on what batches report. What whoever takes the reports raises ends the block, too.
     """
 
-    def __init__(
-        self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool = True
-    ) -> None:
+    def __init__(self, worker: Worker, statement: Statement | None, what: str, *, lets_go: bool) -> None:
         self._worker = worker
         self._what = what
         self._lock = worker.lock

@@ -22,13 +22,14 @@ from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, UpgradeLock
 from oeventdb.schema.preconditions import require_names
-from oeventdb.schema.watch import Lookout, ReportProgress, Watch
+from oeventdb.schema.watch import Lookout, Watch
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from psycopg.rows import TupleRow
 
+    from oeventdb.progress import Report
     from oeventdb.schema.scripts import Index, Statement
 
 LOCK_TIMEOUT = "500ms"
@@ -101,7 +102,7 @@ class Worker:
     `patience` is how many seconds one statement may go on asking for its locks.
     """
 
-    def __init__(self, dsn: str, lock: UpgradeLock, *, patience: float, report: ReportProgress) -> None:
+    def __init__(self, dsn: str, lock: UpgradeLock, *, patience: float, report: Report) -> None:
         self.name = f"{WORKER_NAME} {os.getpid()}-{random.randrange(10**6):06d}"  # noqa: S311
         self.lock = lock
         self.report = report

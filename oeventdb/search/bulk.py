@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from elastic_transport import SerializationError, TransportError
 
 from oeventdb.errors import SearchUnavailable, SearchUnreachable
-from oeventdb.search.cluster import PATIENCE, RETRIED, Pauses, reason_of
+from oeventdb.search.cluster import RETRIED, Pauses, reason_of
 from oeventdb.search.export import Body
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ class BulkSender:
         cluster: Cluster,
         alias: str,
         *,
-        in_flight: int = IN_FLIGHT,
-        patience: float = PATIENCE,
+        patience: float,
     ) -> None:
         self._cluster = cluster
         self._path = f"/{alias}/_bulk"
@@ -69,7 +68,7 @@ class BulkSender:
         # daemons: a request that hangs must not keep an interrupted process alive
         self._threads = [
             threading.Thread(target=self._work, name=f"bulk-{number}", daemon=True)
-            for number in range(in_flight)
+            for number in range(IN_FLIGHT)
         ]
 
     def __enter__(self) -> BulkSender:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from oeventdb.connection import as_bytes, connect, has_no_encoding, unhindered
+from oeventdb.connection import as_bytes, connect, has_no_encoding, unhindered, value
 from oeventdb.errors import Refused
 
 if TYPE_CHECKING:
@@ -55,13 +55,12 @@ class Snapshot:
         return self
 
     def _look(self) -> None:
-        row = self.connection.execute(
-            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk()') IS NOT NULL"
-        ).fetchone()
-        if row != (True,):
+        if not value(
+            self.connection,
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_bulk()') IS NOT NULL",
+        ):
             raise Refused("this database has no search documents yet", hint="run `oeventdb migrate` first")
-        row = self.connection.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
-        (self.position,) = row or ("",)
+        self.position = value(self.connection, "SELECT pg_catalog.pg_current_snapshot()::text")
 
     def __exit__(
         self,
@@ -73,8 +72,7 @@ class Snapshot:
 
     def count(self) -> int:
         """Return how many documents the snapshot has."""
-        row = self.connection.execute("SELECT oeventdb_internal.search_count()").fetchone()
-        return int(row[0]) if row else 0
+        return int(value(self.connection, "SELECT oeventdb_internal.search_count()"))
 
     def bodies(self, size: int = BODY_BYTES) -> Iterator[Body]:
         """Yield the documents, by id, as bodies of bulk requests of about `size` bytes each."""

@@ -66,6 +66,13 @@ def building_alias(index: str) -> str:
     return f"{index}-building"
 
 
+def no_index(alias: str) -> SearchUnavailable:
+    """Return the error for an alias under which nothing was indexed yet."""
+    return SearchUnavailable(
+        f"there is no index behind the alias {alias}", hint="run `oeventdb reindex` first"
+    )
+
+
 @dataclass(frozen=True)
 class Index:
     """An index of the cluster: its aliases, those of our two it is behind, and whether a reindex for them made it.
@@ -115,8 +122,8 @@ class Indices:
         }
         return Index(name, frozenset(aliases), behind, ours)
 
-    def live(self) -> list[Index]:
-        """Return the index behind the alias, if there is one; refuse aliases that are not as reindex leaves them.
+    def require_live(self) -> None:
+        """Refuse an alias without an index behind it, and aliases that are not as reindex leaves them.
 
         Searches ask the one and everything else the other: what is true of one index has to be true of both.
         """
@@ -127,18 +134,20 @@ class Indices:
             ", ".join(index.name for index in indices if alias in index.behind)
             for alias in (self.alias, public)
         ]
+        if not live:
+            raise no_index(self.alias)
         if len(live) > 1:
             wrong = f"the alias {self.alias} is on several indices ({names[0]})"
-        elif live and live[0].name == self.alias:
+        elif live[0].name == self.alias:
             wrong = f"{self.alias} is an index, not an alias of one"
-        elif live and names[0] != names[1]:
+        elif names[0] != names[1]:
             wrong = f"{self.alias} shows {names[0]}, but {public} shows {names[1] or 'no index'}"
-        elif live and live[0].behind != self._pair:
+        elif live[0].behind != self._pair:
             wrong = (
                 f"{self.alias} has a filter or routing, or {public} not just the filter that reindex gives it"
             )
         else:
-            return live
+            return
         raise SearchUnavailable(
             wrong, hint="run `oeventdb reindex`, or put both on one index in one request, as it does"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from elastic_transport import SerializationError, TransportError
 from psycopg.types.string import ByteaBinaryLoader
 
-from oeventdb.connection import as_bytes, set_locally, storable, unhindered
+from oeventdb.connection import as_bytes, set_locally, storable, unhindered, value
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.bulk import DETAILED
 from oeventdb.search.cluster import Answer, reason_of
@@ -215,14 +215,14 @@ def fetch(connection: psycopg.Connection[Any], query: LiteralString, values: Seq
 def _record(connection: psycopg.Connection[Any], outcome: Outcome, known: Sequence[int]) -> None:
     acknowledged = 0
     if outcome.accepted:
-        row = connection.execute(
+        acknowledged = value(
+            connection,
             "SELECT oeventdb_internal.search_acknowledge(%s::bigint[], %s::bigint[])",
             (
                 [change.event_id for change in outcome.accepted],
                 [change.search_version for change in outcome.accepted],
             ),
-        ).fetchone()
-        acknowledged = row[0] if row else 0
+        )
     for change, reason in outcome.refused:
         _LOG.warning("event %s version %s refused: %s", change.event_id, change.search_version, reason)
         connection.execute(

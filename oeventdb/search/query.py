@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from oeventdb.errors import SearchUnavailable
 from oeventdb.search.cluster import Answer, Cluster, require_whole
-from oeventdb.search.indices import public_alias, require_alias
+from oeventdb.search.indices import no_index, public_alias, require_alias
 from oeventdb.search.listing import document_id
 
 if TYPE_CHECKING:
@@ -109,9 +109,7 @@ def search(
 def _refusal(cluster: Cluster, target: str, body: dict[str, Any]) -> SearchUnavailable:
     """Return the error for an answer of status 400 or 404."""
     if body["status"] == 404:
-        return SearchUnavailable(
-            f"there is no index behind the alias {target}", hint="run `oeventdb reindex` first"
-        )
+        return no_index(target)
     if not {"too_many_clauses", "too_many_nested_clauses"}.isdisjoint(_types(body["error"])):
         return TooManyWords("the query has more words than Elasticsearch takes at a time")
     return cluster.refused(Answer(400, body))

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psycopg
 
-from oeventdb.connection import connect, set_locally, unhindered
+from oeventdb.connection import connect, set_locally, unhindered, value
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
+from oeventdb.progress import Report, silent
 from oeventdb.search import definition as definitions
 from oeventdb.search.bulk import IN_FLIGHT, BulkSender
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
 from oeventdb.search.export import BODY_BYTES, Snapshot
 from oeventdb.search.indices import Indices, building_alias
-from oeventdb.search.progress import Report, silent
 from oeventdb.search.replay import Replay
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def reindex(
     api_key: str | None = None,
     definition: Definition | None = None,
     progress: Report = silent,
-    in_flight: int = IN_FLIGHT,
     body_bytes: int = BODY_BYTES,
     patience: float = PATIENCE,
 ) -> Reindexed:
@@ -91,7 +90,7 @@ def reindex(
         raise Refused("the number of indices to keep cannot be negative")
     definition = definition or definitions.load()
     with (
-        Cluster(elasticsearch_url, api_key=api_key, connections=in_flight + 1) as cluster,
+        Cluster(elasticsearch_url, api_key=api_key, connections=IN_FLIGHT + 1) as cluster,
         closing(connect(dsn)) as guard,
     ):
         indices = Indices(cluster, alias)
@@ -104,7 +103,7 @@ def reindex(
         index = indices.create(definition)
         with _discarded_on_failure(indices, index):
             build = _Build(dsn, cluster, indices, index, progress, patience)
-            documents = build.fill(in_flight, body_bytes)
+            documents = build.fill(body_bytes)
             build.finish(definition, documents)
             replay = Replay(dsn, cluster, since=build.position, patience=patience)
             replayed = replay.catch_up(building_alias(index))
@@ -146,11 +145,9 @@ class _Build:
         self.position = ""
         """What the snapshot has seen."""
 
-    def fill(self, in_flight: int, body_bytes: int) -> int:
+    def fill(self, body_bytes: int) -> int:
         """Send every document; return how many, all of them acknowledged."""
-        sender = BulkSender(
-            self._cluster, building_alias(self._index), in_flight=in_flight, patience=self._patience
-        )
+        sender = BulkSender(self._cluster, building_alias(self._index), patience=self._patience)
         with Snapshot(self._dsn) as snapshot, sender:
             self.position = snapshot.position
             documents = snapshot.count()
@@ -181,15 +178,15 @@ def _only_one(connection: psycopg.Connection, alias: str) -> None:
     Not by the session: behind a pooler that would outlive the command.
     """
     unhindered(connection)
-    row = connection.execute("SELECT pg_catalog.pg_is_in_recovery()").fetchone()
-    if row == (True,):
+    if value(connection, "SELECT pg_catalog.pg_is_in_recovery()"):
         raise Refused("a standby may lack what the index has already: reindex from the primary server")
-    row = connection.execute(
+    is_ours = value(
+        connection,
         "SELECT pg_catalog.pg_try_advisory_xact_lock("
         "pg_catalog.hashtextextended('oeventdb reindex ' || %s::text, 0))",
         (alias,),
-    ).fetchone()
-    if row != (True,):
+    )
+    if not is_ours:
         raise Refused(f"another reindex of {alias} is running on this database")
 
 

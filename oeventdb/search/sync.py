@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from oeventdb.connection import connect
+from oeventdb.connection import connect, value
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnavailable
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses
@@ -238,24 +238,21 @@ def _start(dsn: str, indices: Indices, *, at_once: bool) -> datetime:
     Tells what would never work, rather than wait for it; `at_once` also a server that is away.
     """
     with closing(connect(dsn, autocommit=True)) as connection:
-        row = connection.execute(
-            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[])') IS NOT NULL"
-        ).fetchone()
-    if row != (True,):
+        captures = value(
+            connection,
+            "SELECT pg_catalog.to_regprocedure('oeventdb_internal.search_take(integer, bigint[], timestamptz, bigint[])') IS NOT NULL",
+        )
+    if not captures:
         raise Refused("this database captures no changes yet", hint="run `oeventdb migrate` first")
     if at_once:
         indices.found()
-    if not indices.live():
-        raise SearchUnavailable(
-            f"there is no index behind the alias {indices.alias}", hint="run `oeventdb reindex` first"
-        )
+    indices.require_live()
     with closing(connect(dsn, autocommit=True)) as connection:
-        row = connection.execute(
+        started: datetime = value(
+            connection,
             "SELECT pg_catalog.clock_timestamp() FROM oeventdb_internal.search_serve(%s, instead => true)",
             (indices.alias,),
-        ).fetchone()
-    assert row is not None  # noqa: S101 - the function always answers
-    started: datetime = row[0]
+        )
     return started
 
 

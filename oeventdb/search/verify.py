@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from oeventdb.connection import connect, unhindered
+from oeventdb.connection import connect, unhindered, value
 from oeventdb.errors import SearchUnavailable
+from oeventdb.progress import Report, silent
 from oeventdb.search import outbox
 from oeventdb.search.cluster import PATIENCE, Cluster, Pauses, reason_of
 from oeventdb.search.export import Snapshot
 from oeventdb.search.indices import Indices
 from oeventdb.search.listing import Listing, document_id
-from oeventdb.search.progress import Report, silent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -117,7 +117,9 @@ def verify(
     with Cluster(elasticsearch_url, api_key=api_key) as cluster:
         # asked once, without patience: a wrong DSN or URL is told at once
         connect(dsn).close()
-        Indices(cluster, alias).found()
+        indices = Indices(cluster, alias)
+        indices.found()
+        indices.require_live()
         comparison = _Comparison(dsn, cluster, alias)
         documents, suspects = comparison.compare(progress)
         found = comparison.confirm(suspects)
@@ -137,11 +139,6 @@ class _Comparison:
         self._dsn = dsn
         self._cluster = cluster
         self._alias = alias
-        live = Indices(cluster, alias).live()
-        if not live:
-            raise SearchUnavailable(
-                f"there is no index behind the alias {alias}", hint="run `oeventdb reindex` first"
-            )
 
     def compare(self, progress: Report) -> tuple[int, list[int | str]]:
         """Return how many documents the database has, and the ids that differ at first sight."""
@@ -232,8 +229,8 @@ class _Comparison:
     def _serve(self) -> None:
         with closing(connect(self._dsn, autocommit=True)) as connection:
             # what is mended leaves the outbox, and reaches no other index
-            row = connection.execute(_SERVE, (self._alias,)).fetchone()
-        if row == (False,):
+            is_served = value(connection, _SERVE, (self._alias,))
+        if not is_served:
             raise SearchUnavailable(
                 f"another alias than {self._alias} is kept up to date, and only that one can be repaired",
                 hint=f"rebuild this one: `oeventdb reindex --alias {self._alias}`",
@@ -255,8 +252,7 @@ class _Comparison:
             for ids in _batched(versions):
                 with connection.transaction():
                     unhindered(connection)
-                    row = connection.execute(_MEND, (ids, [versions[each] for each in ids])).fetchone()
-                passed_over += row[0] if row else 0
+                    passed_over += value(connection, _MEND, (ids, [versions[each] for each in ids]))
                 left = set(ids)
                 while left:
                     outcome = outbox.step(connection, self._cluster, self._alias, only=list(left))

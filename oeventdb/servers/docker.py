@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRES_IMAGE = "postgres:18"
-ELASTICSEARCH_IMAGE = "elasticsearch:9.5.0"
 
 _ENGINE_SECONDS = 10
 _START_SECONDS = 60
@@ -53,14 +52,14 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def elasticsearch() -> Iterator[str]:
-    """Yield the URL of an Elasticsearch in a container; it may not answer yet."""
+def elasticsearch(version: str) -> Iterator[str]:
+    """Yield the URL of an Elasticsearch of this version in a container; it may not answer yet."""
     environment = {
         "discovery.type": "single-node",
         "xpack.security.enabled": "false",
         "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
     }
-    with _running(ELASTICSEARCH_IMAGE, 9200, **environment) as (host, port):
+    with _running(f"elasticsearch:{version}", 9200, **environment) as (host, port):
         yield f"http://{host}:{port}"
 
 

@@ -53,7 +53,7 @@ def find_elasticsearch(
         version = wait_until_ready(url, api_key=api_key, seconds=0)
         yield Search(url, f"Elasticsearch {version} at the given URL")
     elif docker.engine_answers():
-        with docker.elasticsearch() as address:
+        with docker.elasticsearch(VERSION) as address:
             version = wait_until_ready(address)
             yield Search(address, f"Elasticsearch {version} in Docker")
     else:

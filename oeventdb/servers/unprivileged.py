@@ -106,7 +106,7 @@ def cache_directory() -> Path:
     return path
 
 
-def scratch_directory(prefix: str, *, in_memory: bool = False) -> Path:
+def scratch_directory(prefix: str, *, in_memory: bool) -> Path:
     """Make a directory for what a server writes; in /tmp, whose path is short and open to all.
 
     With `in_memory` it is on a file system in memory, where there is one with room enough:

@@ -196,8 +196,7 @@ def test_errors_survive_pickling() -> None:
         (errors.Refused, 1),
         (errors.DatabaseUnreachable, 4),
         (errors.SearchUnavailable, 5),
-        (oeventdb.SoldOut, 1),
     ],
 )
-def test_exit_codes(error: type[Error], exit_code: int) -> None:
+def test_exit_codes(error: type[errors.OperationError], exit_code: int) -> None:
     assert error.exit_code == exit_code

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oeventdb.flask.routes import ROUTES
 from tests import samples
+from tests.docs.reading import DOCS, blocks
 from tests.flask.http import KEY
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from tests.flask.conftest import Scene
     from tests.flask.http import Api
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "serve-over-http.md").read_text()
+PAGE = DOCS / "how-to" / "serve-over-http.md"
+
+
+def examples(language: str) -> list[str]:
+    """What the page shows in a language."""
+    return [block.text for block in blocks(PAGE) if block.language == language]
 
 
 def test_the_examples_run(dsn: str, scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,13 +34,13 @@ def test_the_examples_run(dsn: str, scene: Scene, capsys: pytest.CaptureFixture[
         "key": KEY,
         "elasticsearch_url": "http://127.0.0.1:1",
     }
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(compile(block, "serve-over-http.md", "exec"), names)  # noqa: S102
+    for example in examples("python"):
+        exec(compile(example, str(PAGE), "exec"), names)  # noqa: S102
     assert "200 OK application/vnd.api+json" in capsys.readouterr().out
 
 
 def test_the_table_names_every_route() -> None:
-    table = re.sub(r"<[^>]*>", "<>", PAGE)
+    table = re.sub(r"<[^>]*>", "<>", PAGE.read_text("utf-8"))
     for route in ROUTES:
         assert re.sub(r"<[^>]*>", "<>", f"/v1{route.path}") in table
 
@@ -43,7 +48,7 @@ def test_the_table_names_every_route() -> None:
 def test_the_error_that_it_shows_is_the_one_that_comes(
     api: Api, db: psycopg.Connection, scene: Scene
 ) -> None:
-    [shown] = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    [shown] = examples("json")
     ticket = samples.ticket(db, scene.event, name="Full", quantity=0)
     attendee = {
         "type": "attendee",

@@ -33,7 +33,7 @@ def rows(
     return found
 
 
-def shape(connection: psycopg.Connection[Any], tables: Iterable[str], schema: str = "public") -> list[str]:
+def shape(connection: psycopg.Connection[Any], tables: Iterable[str]) -> list[str]:
     """The columns, constraints, indexes and triggers of the tables, in words, whatever their order."""
     found: list[str] = []
     for table in tables:
@@ -55,7 +55,7 @@ def shape(connection: psycopg.Connection[Any], tables: Iterable[str], schema: st
             FROM pg_trigger WHERE tgrelid = %(table)s::regclass AND NOT tgisinternal
             ORDER BY 1
             """,
-            {"table": f'"{schema}"."{table}"'},
+            {"table": f'public."{table}"'},
         ).fetchall()
         found += [f"{table}: {line[0]}" for line in lines]
     return found

@@ -29,6 +29,9 @@ ALLOWED = {
     ("oeventdb_internal.claim_admissions", "control reached end of function without RETURN"): (
         "its loop is left by RETURN only"
     ),
+    ("oeventdb_internal.insert_old_row", "text type variable is not sanitized"): (
+        "old_row_columns joins them from what format made with %I"
+    ),
     ("oeventdb_internal.restore_dependent", "text type variable is not sanitized"): (
         "its parts are joined from what format made with %I"
     ),

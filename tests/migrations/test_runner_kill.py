@@ -26,11 +26,10 @@ from psycopg import sql
 
 from oeventdb import schema
 from oeventdb.demo.loading import LOADING_ORDER, load
-from oeventdb.errors import DatabaseUnreachable, OperationError
+from oeventdb.errors import DatabaseUnreachable
 from oeventdb.schema import catalog
 from oeventdb.schema.lock import HOLDER_NAME, LockLost
 from oeventdb.servers.local_postgres import LocalPostgres
-from oeventdb.servers.postgres import find_postgres
 from tests.legacy import digest
 from tests.legacy.generator import Size, generate
 from tests.migrations.toys import Toys
@@ -105,20 +104,6 @@ def victims() -> Iterator[Victims]:
         process.stdin.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[LocalPostgres]:
-    """Return a server of our own, to kill."""
-    try:
-        with find_postgres(programs=os.environ.get("OEVENTDB_TEST_POSTGRES")) as found:
-            if found.local is None:
-                pytest.skip("a server in a container is not ours to kill")
-            yield found.local
-    except OperationError as error:
-        if os.environ.get("OEVENTDB_REQUIRE_SERVERS") == "1":
-            raise
-        pytest.skip(str(error))
-
-
 class Copies:
     """Makes databases on the server that is killed, each a copy of another."""
 
@@ -172,8 +157,8 @@ def state(dsn: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def origin(server: LocalPostgres) -> Origin:
-    copies = Copies(server)
+def origin(mortal: LocalPostgres) -> Origin:
+    copies = Copies(mortal)
     legacy, migrated = copies.of("template0"), copies.of("template0")
     for dsn in (legacy, migrated):
         schema.migrate(dsn, to=LEGACY)
@@ -196,16 +181,16 @@ def migrated(origin: Origin) -> str:
 
 
 @pytest.fixture
-def kill_server(server: LocalPostgres) -> Callable[[int], None]:
+def kill_server(mortal: LocalPostgres) -> Callable[[int], None]:
     def kill(pid: int) -> None:
-        server.kill9()
+        mortal.kill9()
         kill_process(pid)
-        server.start()
+        mortal.start()
 
     return kill
 
 
-def stops(*, undone: bool = False, some: int = 1) -> list[Point]:
+def stops(*, undone: bool = False, some: int) -> list[Point]:
     """Return the points to kill at: before each step, and after the last of each migration."""
     found: list[Point] = []
     for migration in schema.load()[1:]:
@@ -240,17 +225,17 @@ def test_a_server_killed_at_steps_of_every_migration(
     assert state(dirty) == origin.migrated
 
 
-def test_an_upgrader_whose_server_dies_says_so(dirty: str, server: LocalPostgres) -> None:
+def test_an_upgrader_whose_server_dies_says_so(dirty: str, mortal: LocalPostgres) -> None:
     def kill(task: str, done: int, total: int | None) -> None:
         del task, total
         if done == 3:
-            server.kill9()
+            mortal.kill9()
 
     try:
         with pytest.raises(DatabaseUnreachable, match="lost") as lost:
             schema.migrate(dirty, progress=kill)
     finally:
-        server.start()
+        mortal.start()
     assert lost.value.hint == "run the command again to go on"
 
 

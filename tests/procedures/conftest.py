@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def shared(databases: Databases, migrated_template: str) -> Iterator[str]:
     """Return the DSN of a migrated database that tests with several sessions share."""
-    dsn = databases.create(migrated_template, prefix="oeventdb_rules")
+    dsn = databases.create(migrated_template)
     yield dsn
     databases.drop(dsn)
 
@@ -31,7 +31,7 @@ def shared(databases: Databases, migrated_template: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def shared_connection(databases: Databases, migrated_template: str) -> Iterator[psycopg.Connection]:
     """Return the connection behind `rules`, to a database in which nothing is ever committed."""
-    dsn = databases.create(migrated_template, prefix="oeventdb_rules")
+    dsn = databases.create(migrated_template)
     with psycopg.connect(dsn, autocommit=True) as connection:
         yield connection
     databases.drop(dsn)

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import psycopg
+import pytest
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
@@ -19,6 +20,12 @@ READ_COMMITTED = "READ COMMITTED"
 REPEATABLE_READ = "REPEATABLE READ"
 SERIALIZABLE = "SERIALIZABLE"
 LEVELS = (READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE)
+
+levels = pytest.mark.parametrize("level", LEVELS)
+endings = pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+
+TRY_AGAIN = "40001"
+"""The SQLSTATE by which a transaction fails whose snapshot is too old."""
 
 PATIENCE = 30.0
 """Seconds after which a test gives up on something that is certain to happen."""
@@ -61,6 +68,10 @@ class Session:
         """Roll the transaction back."""
         self.run("ROLLBACK")
 
+    def finish(self, ended: str) -> None:
+        """Commit the transaction if its last statement was done, else roll it back."""
+        self.run("COMMIT" if ended == "done" else "ROLLBACK")
+
     def close(self) -> None:
         """Close the connection; a statement that still runs is cancelled."""
         self.connection.cancel_safe()
@@ -81,6 +92,13 @@ class Stage:
         session = Session(self._dsn, **settings)
         self._sessions.append(session)
         return session
+
+    def two(self, level: str) -> tuple[Session, Session]:
+        """Open two sessions, in transactions that began before either did anything."""
+        first, second = self.session(), self.session()
+        first.begin(level)
+        second.begin(level)
+        return first, second
 
     def sees(self, condition: Callable[[], object]) -> None:
         """Wait until the condition holds; fail after PATIENCE."""

@@ -30,7 +30,7 @@ class Elastic:
         status, answer = self.exchange(method, path, body)
         return status, json.loads(answer or b"null")
 
-    def exchange(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         """Send one request; return its status and the bytes of the answer."""
         parts = urllib.parse.urlsplit(self.url)
         assert parts.hostname is not None

@@ -36,11 +36,9 @@ def events(db: psycopg.Connection, migrated: str, elastic: Elastic) -> dict[str,
     return ids
 
 
-def found(elastic: Elastic, query: str, *, include_private: bool = False, limit: int = 10) -> list[int]:
+def found(elastic: Elastic, query: str, *, include_private: bool = False) -> list[int]:
     """Return the ids of the hits in their order."""
-    answer = search.search(
-        elastic.url, query, alias=elastic.alias, include_private=include_private, limit=limit
-    )
+    answer = search.search(elastic.url, query, alias=elastic.alias, include_private=include_private)
     return [hit.id for hit in answer.hits]
 
 

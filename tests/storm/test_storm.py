@@ -29,7 +29,7 @@ LEVELS = (READ_COMMITTED, READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE)
 PATIENCE = 60.0
 
 
-def test_nothing_is_lost_and_no_rule_is_broken(sea: str, server: LocalPostgres) -> None:
+def test_nothing_is_lost_and_no_rule_is_broken(sea: str, mortal: LocalPostgres) -> None:
     log, over = Log(), threading.Event()
     with psycopg.connect(sea, autocommit=True) as connection:
         goods = Goods.of(connection)
@@ -41,8 +41,8 @@ def test_nothing_is_lost_and_no_rule_is_broken(sea: str, server: LocalPostgres) 
         sailor.start()
     try:
         time.sleep(SECONDS * random.Random(SEED).uniform(0.3, 0.7))
-        server.kill9()
-        server.start()
+        mortal.kill9()
+        mortal.start()
         time.sleep(SECONDS / 2)
     finally:
         over.set()

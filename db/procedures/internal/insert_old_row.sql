@@ -7,12 +7,15 @@ LANGUAGE plpgsql
 VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    v_columns record;
 BEGIN
+    SELECT c.names, c.row_values INTO v_columns
+    FROM oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row) AS c;
     EXECUTE pg_catalog.format(
         'INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE'
         ' SELECT %3$s FROM pg_catalog.jsonb_populate_record(NULL::%1$s, $1)',
-        insert_old_row.relation, oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row),
-        oeventdb_internal.old_row_columns(insert_old_row.relation, insert_old_row.old_row, true)
+        insert_old_row.relation, v_columns.names, v_columns.row_values
     ) USING insert_old_row.old_row;
 END
 $function$;

@@ -1,4 +1,4 @@
--- A limited code is locked by whoever is about to use it; a code without limit is only kept from getting one meanwhile.
+-- A limited code is locked by whoever is about to change its uses; a code without limit is only kept from getting one meanwhile.
 CREATE OR REPLACE FUNCTION oeventdb_internal.lock_discount_code(
     discount_code_id bigint
 ) RETURNS public.discount_codes

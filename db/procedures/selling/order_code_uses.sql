@@ -8,6 +8,7 @@ AS $function$
 DECLARE
     v_was_live boolean := TG_OP <> 'INSERT' AND oeventdb_internal.order_is_live(OLD.status);
     v_is_live boolean := TG_OP <> 'DELETE' AND oeventdb_internal.order_is_live(NEW.status);
+    v_code_id bigint;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         UPDATE public.discount_codes AS c SET used_number = 0 WHERE c.used_number > 0;
@@ -17,19 +18,9 @@ BEGIN
     IF v_was_live AND OLD.discount_seats > 0 AND NOT (
         v_is_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
     ) THEN
-        LOOP
-            UPDATE public.discount_codes AS c SET used_number = c.used_number - OLD.discount_seats
-            WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NOT NULL;
-            EXIT WHEN FOUND;
-            -- without limit nothing is counted, but who is giving the code one must wait, and then not count this order
-            BEGIN
-                PERFORM FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id AND c.tickets_number IS NULL FOR SHARE;
-                EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE001';
-            EXCEPTION WHEN SQLSTATE 'OE001' THEN
-                EXIT WHEN NOT EXISTS (SELECT FROM public.discount_codes AS c WHERE c.id = OLD.discount_code_id);
-            END;
-        END LOOP;
+        -- none where there is no limit: nothing is counted, but who is giving the code one waits, and then does not count this order
+        v_code_id := (oeventdb_internal.lock_discount_code(OLD.discount_code_id)).id;
+        UPDATE public.discount_codes AS c SET used_number = c.used_number - OLD.discount_seats WHERE c.id = v_code_id;
     END IF;
     IF v_is_live AND NEW.discount_code_id IS NOT NULL AND NEW.discount_seats > 0 AND NOT (
         v_was_live AND (NEW.discount_code_id, NEW.discount_seats) IS NOT DISTINCT FROM (OLD.discount_code_id, OLD.discount_seats)
@@ -39,18 +30,8 @@ BEGIN
     IF v_was_live AND OLD.access_seats > 0 AND NOT (
         v_is_live AND (NEW.access_code_id, NEW.access_seats) IS NOT DISTINCT FROM (OLD.access_code_id, OLD.access_seats)
     ) THEN
-        LOOP
-            UPDATE public.access_codes AS c SET used_number = c.used_number - OLD.access_seats
-            WHERE c.id = OLD.access_code_id AND c.tickets_number IS NOT NULL;
-            EXIT WHEN FOUND;
-            BEGIN
-                PERFORM FROM public.access_codes AS c WHERE c.id = OLD.access_code_id AND c.tickets_number IS NULL FOR SHARE;
-                EXIT WHEN FOUND;
-                RAISE EXCEPTION USING ERRCODE = 'OE001';
-            EXCEPTION WHEN SQLSTATE 'OE001' THEN
-                EXIT WHEN NOT EXISTS (SELECT FROM public.access_codes AS c WHERE c.id = OLD.access_code_id);
-            END;
-        END LOOP;
+        v_code_id := (oeventdb_internal.lock_access_code(OLD.access_code_id)).id;
+        UPDATE public.access_codes AS c SET used_number = c.used_number - OLD.access_seats WHERE c.id = v_code_id;
     END IF;
     IF v_is_live AND NEW.access_code_id IS NOT NULL AND NEW.access_seats > 0 AND NOT (
         v_was_live AND (NEW.access_code_id, NEW.access_seats) IS NOT DISTINCT FROM (OLD.access_code_id, OLD.access_seats)

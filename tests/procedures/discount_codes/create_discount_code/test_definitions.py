@@ -18,7 +18,7 @@ from oeventdb import (
     WrongEvent,
 )
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, SERIALIZABLE, Session, Stage, outcome
+from tests.procedures.sessions import READ_COMMITTED, SERIALIZABLE, Session, Stage, endings, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.conftest import Refusal
@@ -217,16 +217,14 @@ def test_a_sequence_that_lags_behind_is_no_fault_of_the_code(rules: psycopg.Conn
     assert create(rules, event, {}).id == last + 2
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
-@pytest.mark.parametrize("level", LEVELS)
+@endings
+@levels
 @pytest.mark.parametrize("statement", [CREATE, RAW], ids=["function", "raw"])
 def test_of_two_that_read_the_same_at_once_one_is_created(
     stage: Stage, setup: Session, statement: str, level: str, first_ends: str
 ) -> None:
     event = samples.event(setup.connection)
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     first.run(statement, [event, "Early"])
     running = second.start(statement, [event, "EARLY"])
     stage.blocked(second, running, by=first)
@@ -235,11 +233,11 @@ def test_of_two_that_read_the_same_at_once_one_is_created(
     refusals = {"OE205" if statement == CREATE else "23505", *(["40001"] if level == SERIALIZABLE else [])}
     assert ended == "done" if first_ends == "ROLLBACK" else ended in refusals
     assert level != READ_COMMITTED or ended != "40001"
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
     assert setup.value("SELECT count(*) FROM discount_codes WHERE event_id = %s", [event]) == 1
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 def test_an_event_that_is_being_deleted_is_waited_for_and_told(
     stage: Stage, setup: Session, first_ends: str
 ) -> None:

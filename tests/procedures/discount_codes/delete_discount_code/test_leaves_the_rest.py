@@ -10,7 +10,7 @@ import pytest
 
 from oeventdb import CapacityBelowHeld, Client, InvalidArgument, NotFound
 from tests import samples
-from tests.procedures.sessions import Session, Stage, outcome
+from tests.procedures.sessions import Session, Stage, endings, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.conftest import Refusal
@@ -79,7 +79,7 @@ def test_a_raw_delete_cascades_to_unsold_tickets_and_to_no_event(rules: psycopg.
     assert exists(rules, "events", event)
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 @pytest.mark.parametrize("delete_first", [True, False])
 def test_a_ticket_attached_meanwhile_is_not_lost(
     stage: Stage, setup: Session, first_ends: str, delete_first: bool
@@ -97,7 +97,7 @@ def test_a_ticket_attached_meanwhile_is_not_lost(
     assert exists(setup.connection, "tickets", ticket)
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 @pytest.mark.parametrize(
     "deletes",
     [DELETE, "UPDATE discount_codes SET deleted_at = now() WHERE id = %s"],

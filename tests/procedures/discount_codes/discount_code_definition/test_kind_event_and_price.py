@@ -9,12 +9,13 @@ import pytest
 from oeventdb import DiscountCodeDefinition, DiscountCodeWrongKind, Error, NotFound, WrongEvent
 from tests import samples
 from tests.procedures.sessions import (
-    LEVELS,
     READ_COMMITTED,
     REPEATABLE_READ,
     SERIALIZABLE,
     Session,
     Stage,
+    endings,
+    levels,
     outcome,
 )
 
@@ -145,8 +146,8 @@ def test_nobody_makes_a_code_a_duplicate_by_saying_so(rules: psycopg.Connection,
     assert one != other
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@levels
+@endings
 @pytest.mark.parametrize("attach_first", [True, False])
 def test_attaching_and_changing_the_event_of_a_code_exclude_each_other(
     stage: Stage, setup: Session, level: str, first_ends: str, attach_first: bool
@@ -157,9 +158,7 @@ def test_attaching_and_changing_the_event_of_a_code_exclude_each_other(
         (ATTACH, [code, ticket]),
         ("UPDATE discount_codes SET event_id = %s WHERE id = %s", [elsewhere, code]),
     ]
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     one, other = steps if attach_first else steps[::-1]
     first.run(*one)
     running = second.start(*other)
@@ -169,10 +168,10 @@ def test_attaching_and_changing_the_event_of_a_code_exclude_each_other(
     refused_as = "23503" if attach_first else "OE105"
     refusals = {refused_as, *([] if level == READ_COMMITTED else ["40001"])}
     assert ended == "done" if first_ends == "ROLLBACK" else ended in refusals
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 @pytest.mark.parametrize("amount_first", [True, False])
 def test_raising_the_amount_and_lowering_the_price_exclude_each_other(
     stage: Stage, setup: Session, first_ends: str, amount_first: bool
@@ -194,7 +193,7 @@ def test_raising_the_amount_and_lowering_the_price_exclude_each_other(
     first.run(first_ends)
     ended = outcome(running)
     assert ended == ("done" if first_ends == "ROLLBACK" else "OE205")
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
 
 
 @pytest.mark.parametrize("level", [REPEATABLE_READ, SERIALIZABLE])

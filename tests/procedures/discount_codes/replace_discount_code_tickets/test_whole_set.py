@@ -15,7 +15,7 @@ from oeventdb import (
     WrongEvent,
 )
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, outcome
+from tests.procedures.sessions import READ_COMMITTED, Session, Stage, endings, levels, outcome
 
 if TYPE_CHECKING:
     import psycopg
@@ -98,8 +98,8 @@ def test_what_cannot_be_meant_is_refused(rules: psycopg.Connection, refused: Ref
         rules.execute(REPLACE, [code, list(range(-100_000, 0))])
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@levels
+@endings
 @pytest.mark.parametrize("before", ["one ticket", "none"])
 def test_of_two_at_once_the_later_replaces_the_whole_of_the_earlier(
     stage: Stage, setup: Session, level: str, first_ends: str, before: str
@@ -108,9 +108,7 @@ def test_of_two_at_once_the_later_replaces_the_whole_of_the_earlier(
     code = samples.discount_code(setup.connection, event)
     old, one, two = (samples.ticket(setup.connection, event) for _ in range(3))
     setup.run(REPLACE, [code, [old] if before == "one ticket" else []])
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     first.run(REPLACE, [code, [one]])
     running = second.start(REPLACE, [code, [two]])
     stage.blocked(second, running, by=first)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, Session, Stage, crowd, outcome
-
-if TYPE_CHECKING:
-    pass
+from tests.procedures.sessions import (
+    LEVELS,
+    READ_COMMITTED,
+    TRY_AGAIN,
+    Session,
+    Stage,
+    crowd,
+    endings,
+    levels,
+    outcome,
+)
 
 RAW = "INSERT INTO ticket_holders (ticket_id, firstname, lastname) VALUES (%s, 'Ada', 'Lovelace') RETURNING admission_no"
 FUNCTION = "SELECT admission_no FROM oeventdb.add_ticket_holder(%s, 'Ada', 'Lovelace')"
@@ -28,28 +34,6 @@ BUYERS = {
 
 SOLD_OUT = "OE101"
 WRONG_EVENT = "OE105"
-TRY_AGAIN = "40001"
-
-levels = pytest.mark.parametrize("level", LEVELS)
-endings = pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
-
-
-@pytest.fixture
-def event(setup: Session) -> int:
-    """An event of this test alone."""
-    return samples.event(setup.connection)
-
-
-def two(stage: Stage, level: str) -> tuple[Session, Session]:
-    """Two sessions in transactions that began before either did anything."""
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
-    return first, second
-
-
-def finish(session: Session, ended: str) -> None:
-    session.run("COMMIT" if ended == "done" else "ROLLBACK")
 
 
 @levels
@@ -59,7 +43,7 @@ def test_the_second_buyer_of_the_last_admission_waits_for_the_first(
     stage: Stage, setup: Session, event: int, level: str, first_ends: str, door: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=1, max_order=1)
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     assert first.value(door, [ticket]) == 1
     running = second.start(door, [ticket])
     stage.blocked(second, running, by=first)
@@ -70,7 +54,7 @@ def test_the_second_buyer_of_the_last_admission_waits_for_the_first(
         assert running.result() == [(1,)]
     else:
         assert ended in {SOLD_OUT, *([] if level == READ_COMMITTED else [TRY_AGAIN])}
-    finish(second, ended)
+    second.finish(ended)
     assert setup.value("SELECT count(*) FROM ticket_holders WHERE ticket_id = %s", [ticket]) == 1
 
 
@@ -110,7 +94,7 @@ def test_a_buyer_of_a_sold_out_ticket_waits_for_what_is_being_given_back(
     samples.insert(
         connection, "ticket_holders", ticket_id=ticket, order_id=order, firstname="A", lastname="B"
     )
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(GIVING_BACK[way], {"ticket": ticket, "other": other, "order": order})
     running = second.start(RAW, [ticket])
     stage.blocked(second, running, by=first)
@@ -123,7 +107,7 @@ def test_a_buyer_of_a_sold_out_ticket_waits_for_what_is_being_given_back(
     else:
         # its snapshot is older than what was given back
         assert ended in {SOLD_OUT, TRY_AGAIN}
-    finish(second, ended)
+    second.finish(ended)
 
 
 @levels
@@ -133,7 +117,7 @@ def test_a_holder_that_moves_in_takes_the_last_admission_like_a_buyer(
 ) -> None:
     ticket, other = (samples.ticket(setup.connection, event, quantity=1, max_order=1) for _ in range(2))
     setup.run(RAW, [other])
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run("UPDATE ticket_holders SET ticket_id = %s WHERE ticket_id = %s", [ticket, other])
     running = second.start(RAW, [ticket])
     stage.blocked(second, running, by=first)
@@ -141,7 +125,7 @@ def test_a_holder_that_moves_in_takes_the_last_admission_like_a_buyer(
     ended = outcome(running)
     assert ended == "done" if first_ends == "ROLLBACK" else ended in {SOLD_OUT, TRY_AGAIN}
     assert ended != TRY_AGAIN or level != READ_COMMITTED
-    finish(second, ended)
+    second.finish(ended)
 
 
 @levels
@@ -150,14 +134,14 @@ def test_the_second_who_chooses_the_same_number_waits_and_is_refused(
     stage: Stage, setup: Session, event: int, level: str, first_ends: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=10)
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(NUMBERED, [ticket, 7])
     running = second.start(NUMBERED, [ticket, 7])
     stage.blocked(second, running, by=first)
     first.run(first_ends)
     ended = outcome(running)
     assert ended == "done" if first_ends == "ROLLBACK" else ended in {"23505", TRY_AGAIN}
-    finish(second, ended)
+    second.finish(ended)
 
 
 @pytest.mark.parametrize("number", [1500, 2500])
@@ -168,7 +152,7 @@ def test_a_chosen_number_is_found_wherever_another_buyer_has_moved_it(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=200_000)
     setup.run(MANY, [ticket, 1000])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     if chosen_first:
         first.run(NUMBERED, [ticket, chosen_first])
     else:
@@ -179,7 +163,7 @@ def test_a_chosen_number_is_found_wherever_another_buyer_has_moved_it(
     first.run(first_ends)
     ended = outcome(running)
     assert ended == "done"
-    finish(second, ended)
+    second.finish(ended)
 
 
 def test_nobody_waits_behind_the_buyer_of_another_admission(stage: Stage, setup: Session, event: int) -> None:
@@ -215,14 +199,14 @@ def test_a_buyer_waits_for_the_one_who_opens_the_last_admissions(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=1001)
     setup.run(MANY, [ticket, 1000])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run(RAW, [ticket])
     running = second.start(RAW, [ticket])
     stage.blocked(second, running, by=first)
     first.run(first_ends)
     ended = outcome(running)
     assert ended == ("done" if first_ends == "ROLLBACK" else SOLD_OUT)
-    finish(second, ended)
+    second.finish(ended)
 
 
 @pytest.mark.parametrize("has_event", [True, False])
@@ -382,7 +366,7 @@ def test_no_storm_of_writes_at_any_isolation_oversells(
         try:
             for statement in chance.choices(statements, weights, k=chance.randint(1, 3)):
                 session.run(statement, [ticket] if statement is RAW else values)
-            finish(session, chance.choice(["done", "done", "changed"]))
+            session.finish(chance.choice(["done", "done", "changed"]))
         except psycopg.Error as error:
             session.rollback()
             return str(error.sqlstate)

@@ -6,13 +6,19 @@ import psycopg
 import pytest
 
 from tests import samples
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, SERIALIZABLE, Session, Stage, outcome
+from tests.procedures.sessions import (
+    READ_COMMITTED,
+    SERIALIZABLE,
+    TRY_AGAIN,
+    Session,
+    Stage,
+    endings,
+    levels,
+    outcome,
+)
 
 ADD = "INSERT INTO ticket_holders (ticket_id, order_id, firstname, lastname) VALUES (%s, %s, 'A', 'B')"
 CANCEL = "UPDATE orders SET status = 'cancelled' WHERE id = %s"
-TRY_AGAIN = "40001"
-
-endings = pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
 
 
 @pytest.fixture
@@ -31,21 +37,19 @@ def held(setup: Session, order: int) -> list[tuple[bool]]:
     return setup.run("SELECT admission_no IS NOT NULL FROM ticket_holders WHERE order_id = %s", [order])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@levels
 @endings
 def test_a_holder_waits_for_a_cancellation_and_then_holds_nothing(
     stage: Stage, setup: Session, order: int, ticket: int, level: str, first_ends: str
 ) -> None:
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     first.run(CANCEL, [order])
     running = second.start(ADD, [ticket, order])
     stage.blocked(second, running, by=first)
     first.run(first_ends)
     ended = outcome(running)
     assert ended == ("done" if first_ends == "ROLLBACK" or level == READ_COMMITTED else TRY_AGAIN)
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
     assert held(setup, order) == ([(first_ends == "ROLLBACK",)] if ended == "done" else [])
 
 
@@ -54,16 +58,14 @@ def test_a_holder_waits_for_a_cancellation_and_then_holds_nothing(
 def test_a_cancellation_waits_for_a_holder_and_takes_its_admission(
     stage: Stage, setup: Session, order: int, ticket: int, level: str, first_ends: str
 ) -> None:
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     first.run(ADD, [ticket, order])
     running = second.start(CANCEL, [order])
     stage.blocked(second, running, by=first)
     first.run(first_ends)
     ended = outcome(running)
     try:
-        second.run("COMMIT" if ended == "done" else "ROLLBACK")
+        second.finish(ended)
     except psycopg.Error as error:
         ended = str(error.sqlstate)
     assert ended == "done" or (level == SERIALIZABLE and ended == TRY_AGAIN)

@@ -9,7 +9,7 @@ import pytest
 from oeventdb import SoldOut
 from tests import samples
 from tests.procedures import invariants
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
+from tests.procedures.sessions import READ_COMMITTED, TRY_AGAIN, levels, outcome
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,9 +27,6 @@ ANY = (
 CHOSEN = "INSERT INTO ticket_holders (firstname, lastname, ticket_id, admission_no) VALUES ('A', 'B', %(ticket)s, %(number)s)"
 RESIZE = "UPDATE tickets SET quantity = %s WHERE id = %s"
 AVAILABLE = "SELECT held, available FROM oeventdb.ticket_availability(%s)"
-TRY_AGAIN = "40001"
-
-levels = pytest.mark.parametrize("level", LEVELS)
 
 
 @pytest.mark.parametrize("quantity", [3000, 7000])

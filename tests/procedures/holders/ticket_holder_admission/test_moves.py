@@ -12,7 +12,7 @@ from oeventdb import NotFound, SoldOut, WrongEvent
 from tests import samples
 from tests.docs.reading import ROOT
 from tests.procedures import invariants
-from tests.procedures.sessions import outcome
+from tests.procedures.sessions import endings, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +188,7 @@ def test_a_ticket_with_holders_cannot_lose_its_event(
     assert invariants.broken(rules) == []
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 @pytest.mark.parametrize("change", ["INSERT", "DELETE"])
 def test_a_ticket_that_loses_its_event_waits_for_who_writes_its_holders(
     stage: Stage, setup: Session, change: str, first_ends: str

@@ -7,12 +7,14 @@ import pytest
 from tests import samples
 from tests.procedures import invariants
 from tests.procedures.sessions import (
-    LEVELS,
     READ_COMMITTED,
     REPEATABLE_READ,
     SERIALIZABLE,
+    TRY_AGAIN,
     Session,
     Stage,
+    endings,
+    levels,
     outcome,
 )
 
@@ -24,23 +26,6 @@ LOOK_AT = (
 )
 LOWER = "UPDATE tickets SET quantity = %s WHERE id = %s"
 DELETE = "DELETE FROM tickets WHERE id = %s"
-TRY_AGAIN = "40001"
-
-levels = pytest.mark.parametrize("level", LEVELS)
-endings = pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
-
-
-@pytest.fixture
-def event(setup: Session) -> int:
-    """An event of this test alone."""
-    return samples.event(setup.connection)
-
-
-def two(stage: Stage, level: str) -> tuple[Session, Session]:
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
-    return first, second
 
 
 def ends(
@@ -51,13 +36,13 @@ def ends(
     stage.blocked(second, running, by=first)
     first.run(first_ends)
     ended = outcome(running)
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
     return ended
 
 
 def test_a_buyer_waits_for_a_first_quantity(stage: Stage, setup: Session, event: int) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=0)
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run(LOWER, [1, ticket])
     assert ends(stage, first, "COMMIT", second, BUY, [ticket]) == "done"
 
@@ -69,7 +54,7 @@ def test_a_buyer_waits_for_a_quantity_that_is_being_lowered(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=2, max_order=1)
     setup.run(BUY, [ticket])
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(LOWER, [1, ticket])
     ended = ends(stage, first, first_ends, second, BUY, [ticket])
     if first_ends == "ROLLBACK":
@@ -85,7 +70,7 @@ def test_lowering_waits_for_a_buyer_and_counts_the_holder(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=2, max_order=1)
     setup.run(BUY, [ticket])
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(BUY, [ticket])
     ended = ends(stage, first, first_ends, second, LOWER, [1, ticket])
     if first_ends == "ROLLBACK":
@@ -101,7 +86,7 @@ def test_lowering_waits_for_a_holder_who_is_being_removed(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=3)
     setup.run(MANY, [ticket, 3])
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run("DELETE FROM ticket_holders WHERE ticket_id = %s AND admission_no = 3", [ticket])
     ended = ends(stage, first, first_ends, second, LOWER, [2, ticket])
     if first_ends == "ROLLBACK":
@@ -116,7 +101,7 @@ def test_lowering_gives_no_number_to_a_holder_who_is_being_removed(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=4)
     setup.run(CHOOSE, [ticket, 4])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
     left = setup.value("SELECT available FROM oeventdb.ticket_availability(%s)", [event])
@@ -130,7 +115,7 @@ def test_lowering_waits_for_a_buyer_who_opens_more_admissions(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=1_000_000)
     setup.run(MANY, [ticket, 1000])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run(BUY, [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [quantity, ticket]) == "done"
 
@@ -141,7 +126,7 @@ def test_lowering_waits_for_a_buyer_who_chooses_an_unopened_number(
     stage: Stage, setup: Session, event: int, first_ends: str, quantity: int
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=1_000_000)
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run(CHOOSE, [ticket, 2000])
     assert ends(stage, first, first_ends, second, LOWER, [quantity, ticket]) == "done"
 
@@ -152,7 +137,7 @@ def test_a_buyer_waits_for_a_ticket_that_is_being_deleted(
     stage: Stage, setup: Session, event: int, level: str, first_ends: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=2, max_order=2)
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(DELETE, [ticket])
     ended = ends(stage, first, first_ends, second, BUY, [ticket])
     if first_ends == "ROLLBACK":
@@ -167,7 +152,7 @@ def test_deleting_a_ticket_waits_for_a_buyer_and_is_refused(
     stage: Stage, setup: Session, event: int, level: str, first_ends: str
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=2, max_order=2)
-    first, second = two(stage, level)
+    first, second = stage.two(level)
     first.run(BUY, [ticket])
     ended = ends(stage, first, first_ends, second, DELETE, [ticket])
     if first_ends == "ROLLBACK":
@@ -192,7 +177,7 @@ def test_lowering_waits_for_a_buyer_who_opens_the_lower_numbers_it_needs(
     ticket = samples.ticket(setup.connection, event, quantity=2001)
     setup.run(MANY, [ticket, 1000])
     setup.run(CHOOSE, [ticket, 2001])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run(BUY, [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2000, ticket]) == "done"
 
@@ -203,7 +188,7 @@ def test_lowering_waits_for_a_holder_who_is_being_written(
 ) -> None:
     ticket = samples.ticket(setup.connection, event, quantity=3)
     setup.run(CHOOSE, [ticket, 3])
-    first, second = two(stage, READ_COMMITTED)
+    first, second = stage.two(READ_COMMITTED)
     first.run("UPDATE ticket_holders SET email = 'a@example.org' WHERE ticket_id = %s", [ticket])
     assert ends(stage, first, first_ends, second, LOWER, [2, ticket]) == "done"
 
@@ -282,7 +267,7 @@ def test_an_admission_just_given_back_goes_with_its_ticket(
     office.begin(level)
     setup.run("DELETE FROM ticket_holders WHERE ticket_id = %s", [ticket])
     ended = outcome(office.start(DELETE, [ticket]))
-    office.run("COMMIT" if ended == "done" else "ROLLBACK")
+    office.finish(ended)
     assert ended == ("done" if level == READ_COMMITTED else TRY_AGAIN)
     assert invariants.broken(setup.connection) == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from oeventdb import Client, InvalidArgument, NotFound, RatingInvalid
 from tests import samples
-from tests.procedures.sessions import LEVELS, REPEATABLE_READ, SERIALIZABLE, Session, Stage, outcome
+from tests.procedures.sessions import REPEATABLE_READ, SERIALIZABLE, Session, Stage, endings, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.conftest import Refusal
@@ -158,16 +158,14 @@ def test_a_comment_is_kept_as_it_is(rules: psycopg.Connection, comment: str) -> 
     assert given.comment == comment
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
-@pytest.mark.parametrize("level", LEVELS)
+@endings
+@levels
 @pytest.mark.parametrize("statement", [RAW, SUBMIT], ids=["raw", "function"])
 def test_of_two_at_once_one_stays(
     stage: Stage, setup: Session, statement: str, level: str, first_ends: str
 ) -> None:
     event, user = samples.event(setup.connection), samples.user(setup.connection)
-    first, second = stage.session(), stage.session()
-    first.begin(level)
-    second.begin(level)
+    first, second = stage.two(level)
     first.run(statement, [event, user, "1"])
     running = second.start(statement, [event, user, "2"])
     stage.blocked(second, running, by=first)
@@ -179,12 +177,12 @@ def test_of_two_at_once_one_stays(
         assert ended == "23505" or (level == SERIALIZABLE and ended == "40001")
     else:
         assert ended == ("40001" if level in (REPEATABLE_READ, SERIALIZABLE) else "done")
-    second.run("COMMIT" if ended == "done" else "ROLLBACK")
+    second.finish(ended)
     stars = setup.run("SELECT rating FROM feedback WHERE event_id = %s", [event])
     assert stars == [(Decimal(2 if ended == "done" else 1),)]
 
 
-@pytest.mark.parametrize("first_ends", ["COMMIT", "ROLLBACK"])
+@endings
 @pytest.mark.parametrize("said_before", [False, True])
 @pytest.mark.parametrize("table", ["events", "users"])
 def test_an_event_or_user_that_is_being_deleted_is_waited_for_and_told(

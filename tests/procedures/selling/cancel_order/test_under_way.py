@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.procedures.selling.shop import Shop, line
-from tests.procedures.sessions import READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, outcome
+from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
     from oeventdb.rows import Order
@@ -133,7 +133,7 @@ def test_a_ticket_shrinks_while_the_holder_to_be_renumbered_is_given_up(stage: S
     assert shop.held(ticket) == 0
 
 
-@pytest.mark.parametrize("level", [READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE])
+@levels
 def test_a_cancellation_sees_the_holder_who_was_just_added(stage: Stage, shop: Shop, level: str) -> None:
     order, _, ticket, other = _place(shop)
     office, legacy = stage.session(), stage.session()
@@ -147,7 +147,7 @@ def test_a_cancellation_sees_the_holder_who_was_just_added(stage: Stage, shop: S
     assert (shop.held(ticket), shop.held(other)) == expected
 
 
-@pytest.mark.parametrize("level", [READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE])
+@levels
 def test_a_holder_added_to_an_order_that_is_dying_gets_nothing(stage: Stage, shop: Shop, level: str) -> None:
     order, _, _, other = _place(shop)
     office, legacy = stage.session(), stage.session()

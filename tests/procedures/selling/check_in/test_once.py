@@ -9,7 +9,7 @@ import pytest
 
 from oeventdb import AlreadyCheckedIn, InvalidArgument, NotFound, OrderState, translated
 from tests.procedures.selling.shop import Shop, line
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
+from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.conftest import Refusal
@@ -71,7 +71,7 @@ def test_nobody_is_refused_by_name(shop: Shop, refused: Refusal) -> None:
         shop.client.check_in(ticket_holder_id=holder, at=None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@levels
 def test_of_two_doors_exactly_one_lets_the_holder_in(stage: Stage, setup: Session, level: str) -> None:
     shop = Shop(setup.connection)
     (holder,) = shop.holders(shop.place(line(shop.ticket())))

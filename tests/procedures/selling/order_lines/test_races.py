@@ -8,7 +8,7 @@ import pytest
 
 from tests import samples
 from tests.procedures.selling.shop import Shop, audited
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
+from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.sessions import Session, Stage
@@ -24,7 +24,7 @@ MOVES = {
 REFUSED = {"OE105", "23503", "40001"}
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@levels
 @pytest.mark.parametrize("is_moved_first", [True, False])
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("write", WRITES)

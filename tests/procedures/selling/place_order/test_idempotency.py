@@ -10,7 +10,7 @@ import pytest
 
 from oeventdb import IdempotencyConflict, NotFound, SoldOut
 from tests.procedures.selling.shop import EMAIL, Shop, line
-from tests.procedures.sessions import LEVELS, READ_COMMITTED, outcome
+from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.conftest import Refusal
@@ -125,7 +125,7 @@ def test_the_key_of_a_sold_out_ticket_still_answers(shop: Shop) -> None:
     assert shop.place(line(ticket), idempotency_key="a") == order
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@levels
 def test_two_at_once_get_one_order(stage: Stage, setup: Session, level: str) -> None:
     shop = Shop(setup.connection)
     ticket = shop.ticket()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.procedures.selling.shop import EMAIL, Shop, line
-from tests.procedures.sessions import READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE, outcome
+from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
     from tests.procedures.sessions import Session, Stage
@@ -113,7 +113,7 @@ def test_an_order_counts_under_the_limit_that_is_being_set(stage: Stage, setup: 
     assert shop.uses(code, TABLES[kind]) == 1
 
 
-@pytest.mark.parametrize("level", [READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE])
+@levels
 def test_a_limit_is_set_where_all_orders_are_seen(stage: Stage, setup: Session, level: str) -> None:
     """An old snapshot would leave out the orders placed since."""
     shop = Shop(setup.connection)

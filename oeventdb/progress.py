@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Takes the state of a task: how much is done, of how much."""
+    """Takes the state of a task: how much is done, of how much (None = not known)."""
 
     def __call__(self, task: str, done: int, total: int | None, /) -> None:
         """Show it."""
