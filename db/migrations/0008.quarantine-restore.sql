@@ -88,6 +88,13 @@ BEGIN
         FROM public.tickets AS t
         WHERE t.id = (v_row ->> 'ticket_id')::bigint;
         v_row := COALESCE(v_row, restore_row.old_row - 'admission_no');
+        -- as the migration does with those who stay: a rollback gives the old event back
+        INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
+        SELECT
+            '0005.ticket-holders', restore_row.table_name, v_row ->> 'id', restore_row.old_row,
+            CASE WHEN restore_row.old_row ->> 'event_id' IS NULL
+                THEN 'event missing, filled in from the ticket' ELSE 'event contradicted the ticket, corrected' END
+        WHERE restore_row.old_row -> 'event_id' <> v_row -> 'event_id';
     END IF;
 
     PERFORM oeventdb_internal.insert_old_row(oeventdb_internal.journaled_table(restore_row.table_name), v_row);
@@ -95,7 +102,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.restore_row(text, jsonb) IS
-'Inserts a row that a migration removed, its id included. Errors: those of the rules and constraints of the table, e.g. OE101.';
+'Inserts a row that a migration removed, its id included, and journals the event of a holder that is not its ticket''s.
+Errors: those of the rules and constraints of the table, e.g. OE101.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.restore_row(text, jsonb) FROM PUBLIC;
 -- <<<

@@ -151,7 +151,7 @@ def _differences(release: Manifest, live: Things) -> list[str]:
     wanted = list(release.legacy.values())
     found = [_table(thing, live) for thing in wanted if thing.kind == "table"]
     there = {thing.object for thing in live.values() if thing.kind == "table"}
-    rest = [thing for thing in wanted if _table_of(thing) in there]
+    rest = [thing for thing in wanted if table_of(thing) in there]
     found += [_column(thing, live) for thing in rest if thing.kind == "column"]
     found += [_constraint(thing, live) for thing in rest if thing.kind == "constraint"]
     found += [_unfilled(thing, release) for thing in live.values() if thing.kind == "column"]
@@ -159,7 +159,8 @@ def _differences(release: Manifest, live: Things) -> list[str]:
     return [difference for difference in found if difference]
 
 
-def _table_of(thing: Thing) -> str:
+def table_of(thing: Thing) -> str:
+    """Return the table of a column, constraint or trigger, whose own name may have dots."""
     return ".".join(thing.object.split(".")[:2])
 
 
@@ -195,10 +196,10 @@ def _column(wanted: Thing, live: Things) -> str | None:
 
 
 def _constraint(wanted: Thing, live: Things) -> str | None:
-    table = _table_of(wanted)
+    table = table_of(wanted)
     definition = wanted.definition["definition"]
     for thing in live.values():
-        same = thing.kind == "constraint" and _table_of(thing) == table
+        same = thing.kind == "constraint" and table_of(thing) == table
         if same and thing.definition["definition"] == definition:
             return None
     return f"table {table.removeprefix('public.')} has no {definition}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from oeventdb.schema import catalog, grants, ledger, manifest, runner
-from oeventdb.schema.adopt import base_type
+from oeventdb.schema.adopt import base_type, table_of
 from oeventdb.schema.catalog import Thing
 from oeventdb.schema.status import installed_by
 
@@ -138,12 +138,11 @@ def _allow_adopted(release: Manifest, expected: Things, live: Things) -> None:
 
 def _match_renamed(release: Manifest, expected: Things, thing: Thing) -> None:
     """Take a legacy constraint as there that has another name in the database."""
-    table = thing.object.rpartition(".")[0]
     for key, wanted in list(expected.items()):
         if (
             key in release.legacy
             and wanted.kind == thing.kind == "constraint"
-            and wanted.object.rpartition(".")[0] == table
+            and table_of(wanted) == table_of(thing)
             and _loose(release, wanted).definition
             == _loose(release, replace(thing, object=wanted.object)).definition
         ):

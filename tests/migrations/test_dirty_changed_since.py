@@ -196,3 +196,26 @@ def test_a_holder_that_moved_to_another_ticket_since_keeps_its_event(legacy: str
     holders = "SELECT id, ticket_id, event_id FROM ticket_holders ORDER BY id"
     assert query(legacy, holders) == [(1, 3, 3), (2, 3, 3), (3, 1, 2), (4, 1, None)]
     assert query(legacy, "SELECT key FROM oeventdb_internal.journal ORDER BY key") == [("1",), ("2",)]
+
+
+def test_a_holder_that_was_restored_since_has_its_event_of_before_again(legacy: str) -> None:
+    run(
+        legacy,
+        "INSERT INTO events (id, name, starts_at, ends_at, timezone) SELECT n, 'e', now(), now(), 'UTC' FROM generate_series(1, 2) n",
+        "INSERT INTO tickets (id, name, type, quantity, sales_starts_at, sales_ends_at, event_id)"
+        " VALUES (1, 't', 'free', 0, now(), now(), 1)",
+        "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id)"
+        " VALUES (1, 'A', 'B', 1, NULL), (2, 'A', 'B', 1, 2), (3, 'A', 'B', 1, 1), (4, 'A', 'B', 1, NULL)",
+    )
+    schema.migrate(legacy)
+    run(legacy, "UPDATE tickets SET quantity = 9")
+    with schema.connect(legacy) as connection:
+        for entry in schema.journal_list(connection):
+            schema.journal_restore(connection, entry.id)
+    holders = "SELECT id, event_id FROM ticket_holders ORDER BY id"
+    assert query(legacy, holders) == [(1, 1), (2, 1), (3, 1), (4, 1)]
+    filled_in = "SELECT key FROM oeventdb_internal.journal WHERE restored_at IS NULL ORDER BY key"
+    assert query(legacy, filled_in) == [("1",), ("2",), ("4",)]
+    schema.rollback(legacy, to="0001")
+    assert query(legacy, holders) == [(1, None), (2, 2), (3, 1), (4, None)]
+    assert query(legacy, filled_in) == []

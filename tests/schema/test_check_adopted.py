@@ -51,6 +51,11 @@ def test_keys_types_names_triggers_and_policies_of_its_own_are_no_difference(ado
     assert tampered(adopted) == []
 
 
+def test_a_key_with_a_dot_in_its_name_is_the_key(adopted: str) -> None:
+    rename = 'ALTER TABLE public.orders RENAME CONSTRAINT orders_user_id_fkey TO "orders.user_id"'
+    assert tampered(adopted, rename) == []
+
+
 @pytest.mark.parametrize("change", ["ALTER {} SET NOT NULL", "ALTER {} SET DEFAULT 1"])
 def test_a_value_that_the_installation_requires_or_fills_in_is_no_difference(
     adopted: str, change: str
