@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -128,6 +129,20 @@ def test_a_directory_with_a_space_and_a_quote_is_no_obstacle(home: Path) -> None
     try:
         local.start()
         assert _scalar(local.conninfo(), "SELECT 1") == 1
+    finally:
+        local.destroy()
+
+
+def test_a_directory_open_to_others_does_not_open_the_server(home: Path) -> None:
+    home.chmod(0o755)
+    local = LocalPostgres(_programs(), home)
+    local.start()
+    try:
+        sockets = list(home.glob(".s.PGSQL.5432"))
+        assert {path: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in [*sockets, local.log]} == {
+            home / ".s.PGSQL.5432": 0,
+            local.log: 0,
+        }
     finally:
         local.destroy()
 
