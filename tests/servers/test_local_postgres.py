@@ -147,6 +147,19 @@ def test_a_directory_open_to_others_does_not_open_the_server(home: Path) -> None
         local.destroy()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another user")
+def test_what_else_is_in_the_directory_stays_whose_it_is(home: Path) -> None:
+    letter = home / "mine" / "letter.txt"
+    letter.parent.mkdir()
+    letter.write_text("Dear reader")
+    local = LocalPostgres(_programs(), home)
+    local.start()
+    try:
+        assert [path.stat().st_uid for path in (letter.parent, letter)] == [0, 0]
+    finally:
+        local.destroy()
+
+
 def test_a_server_that_cannot_start_says_why_and_names_its_log(home: Path) -> None:
     local = LocalPostgres(_programs(), home / "server", settings={"max_connections": "many"})
     with pytest.raises(DatabaseUnreachable, match=r"max_connections.*server\.log"):
