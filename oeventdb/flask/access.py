@@ -34,8 +34,8 @@ Users: TypeAlias = Callable[[Request], User | None]
 def bearer_tokens(key: str | bytes, *, algorithm: str = "HS256", claim: str = "sub") -> Users:
     """Users by ``Authorization: Bearer <JWT>`` (also ``JWT <JWT>``, as Open Event's clients send it).
 
-    The algorithm is pinned and an expiry required. The claim holds the user's id. Raises ValueError
-    for an algorithm without a signature, and for a key that is not one of the algorithm.
+    The algorithm is pinned and an expiry required. The claim holds the user's id. Raises ValueError for
+    an algorithm without a signature, for an empty key, and for one that is not one of the algorithm.
     """
     _require_key(key, algorithm)
 
@@ -62,8 +62,9 @@ def bearer_tokens(key: str | bytes, *, algorithm: str = "HS256", claim: str = "s
 
 def _require_key(key: str | bytes, algorithm: str) -> None:
     """Refuse at the start what would refuse every token, or accept any."""
-    if algorithm == "none":
-        raise ValueError("tokens without a signature could be anybody's")
+    if algorithm == "none" or not key:
+        # older versions of the library take an empty secret
+        raise ValueError("tokens without a signature, or signed with an empty key, could be anybody's")
     try:
         jwt.get_algorithm_by_name(algorithm).prepare_key(key)
     except (jwt.PyJWTError, NotImplementedError) as exc:

@@ -29,7 +29,7 @@ SELECT
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger'
-          AND NOT pg_catalog.pg_has_role(CURRENT_USER, c.relowner, 'USAGE')
+          AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
     ),
     CURRENT_USER
 """
@@ -50,7 +50,7 @@ _NAMESAKES = """
 SELECT n.nspname
 FROM pg_catalog.pg_namespace AS n
 WHERE n.nspname = 'oeventdb'
-   OR (n.nspname = 'oeventdb_internal' AND NOT pg_catalog.pg_has_role(CURRENT_USER, n.nspowner, 'USAGE'))
+   OR (n.nspname = 'oeventdb_internal' AND pg_catalog.pg_get_userbyid(n.nspowner) <> CURRENT_USER)
 ORDER BY n.nspname
 """
 
@@ -96,8 +96,8 @@ def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
         )
     if owner:
         raise Refused(
-            f"the schema belongs to {owner}, and {user} is no member of that role",
-            hint=f"connect as {owner}",
+            f"the schema belongs to {owner}, not to {user}",
+            hint=f"connect as {owner}; a member of that role, or a superuser, may set PGOPTIONS='-c role={owner}'",
         )
     if not may_create:
         raise Refused(

@@ -60,7 +60,8 @@ class LocalElasticsearch:
         self._configure(_ALONE if settings is None else settings)
         temporary = self.home / "tmp"  # it may not be above the configuration
         temporary.mkdir()
-        unprivileged.give(self.home)
+        for path in (self.home, *self.home.rglob("*")):
+            unprivileged.give(path)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ES_")}
         self._environment = inherited | {
             "ES_JAVA_HOME": str(java_home),

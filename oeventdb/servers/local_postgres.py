@@ -41,7 +41,8 @@ class LocalPostgres:
     """A cluster in `home`/pgdata, run by the programs in `bindir`.
 
     `home` also gets the server's log, and the socket unless its path is none for one.
-    The socket's directory is closed to other users: whoever can open it is the superuser.
+    Socket and log are closed to other users, also in a directory that is open: whoever can use the
+    socket is the superuser.
     Every failure to start is a DatabaseUnreachable that names the log.
     """
 
@@ -78,11 +79,14 @@ class LocalPostgres:
         self._forget_killed()
         options = {"listen_addresses": "", "port": "5432", **self._settings}
         options["unix_socket_directories"] = str(self._socket_directory())
+        options["unix_socket_permissions"] = "0700"
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         # The shell lets go of the server, so that it is no child of ours and may outlive us; its
         # own session keeps a Ctrl-C at our terminal from a server that others share.
         server = [str(self.bindir / "postgres"), "-D", str(self.data), *arguments]
-        started = self._run_command(["sh", "-c", '"$@" >>"$0" 2>&1 & echo $!', str(self.log), *server])
+        started = self._run_command(
+            ["sh", "-c", 'umask 077; "$@" >>"$0" 2>&1 & echo $!', str(self.log), *server]
+        )
         self._wait_until_ready(int(started))
 
     def stop(self, mode: str = "fast") -> None:

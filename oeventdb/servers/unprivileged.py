@@ -57,14 +57,10 @@ def process_options() -> dict[str, Any]:
 
 
 def give(path: Path) -> None:
-    """Make the server user own a file or a directory and all below it."""
+    """Make the server user own a file or a directory, and nothing that is in it."""
     user = server_user()
-    if user is None:
-        return
-    os.chown(path, user.uid, user.gid)
-    for directory, names, files in os.walk(path):
-        for name in (*names, *files):
-            os.chown(Path(directory) / name, user.uid, user.gid, follow_symlinks=False)
+    if user is not None:
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
 
 
 def blocked_by(path: Path) -> Path | None:

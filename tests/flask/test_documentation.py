@@ -37,6 +37,8 @@ def test_the_examples_run(dsn: str, scene: Scene, capsys: pytest.CaptureFixture[
     for example in examples("python"):
         exec(compile(example, str(PAGE), "exec"), names)  # noqa: S102
     assert "200 OK application/vnd.api+json" in capsys.readouterr().out
+    with names["app"].test_request_context(headers={"Cookie": f"user={scene.organizer}"}) as context:
+        assert names["session_user"](context.request) is None, "a cookie that anybody can write is nobody"
 
 
 def test_the_table_names_every_route() -> None:

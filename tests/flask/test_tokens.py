@@ -94,13 +94,21 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEAA==
     ("key", "algorithm", "message"),
     [
         (KEY, "none", "anybody's"),
+        ("", "HS256", "anybody's"),
+        (b"", "HS256", "anybody's"),
         (PUBLIC_KEY, "HS256", "cannot verify HS256"),
         (KEY, "XX256", "cannot verify XX256"),
     ],
-    ids=["no signature", "a public key as a secret", "no such algorithm"],
+    ids=[
+        "no signature",
+        "an empty secret",
+        "an empty secret in bytes",
+        "a public key as a secret",
+        "no such algorithm",
+    ],
 )
 def test_a_key_that_would_accept_anybody_is_refused_at_the_start(
-    key: str, algorithm: str, message: str
+    key: str | bytes, algorithm: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         oeventdb.flask.bearer_tokens(key, algorithm=algorithm)

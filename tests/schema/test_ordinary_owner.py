@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from oeventdb import schema
 from oeventdb.demo.loading import load
@@ -54,6 +54,32 @@ def test_a_role_that_owns_nothing_is_refused(owned: str, roles: Roles, attempt: 
         attempt(stranger)
     assert refused.value.hint is not None
     assert refused.value.hint.startswith("connect as ")
+
+
+@pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
+def test_nobody_goes_on_for_the_owner_but_as_the_owner(owned: str, roles: Roles, attempt: object) -> None:
+    """Or what there is would belong to two roles, of which the one can neither grant nor undo what the other made."""
+    assert callable(attempt)
+    schema.migrate(owned, to="0002")
+    superuser, owner = roles.superuser(owned), conninfo_to_dict(owned)["user"]
+    with pytest.raises(Refused, match="the schema belongs to") as refused:
+        attempt(superuser)
+    assert f"role={owner}" in str(refused.value.hint)
+    attempt(make_conninfo(superuser, options=f"-c role={owner}"))
+    with psycopg.connect(owned) as connection:
+        owners = connection.execute(
+            "SELECT DISTINCT p.proowner::regrole::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
+            "WHERE n.nspname LIKE 'oeventdb%'"
+        ).fetchall()
+    assert set(owners) <= {(owner,)}
+
+
+@pytest.mark.parametrize("name", ["oeventdb", "oeventdb_internal"])
+def test_a_schema_that_somebody_else_has_made_is_not_built_in(owned: str, roles: Roles, name: str) -> None:
+    with psycopg.connect(owned) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    with pytest.raises(Refused, match=f"schema {name} is there already"):
+        schema.migrate(roles.superuser(owned))
 
 
 def test_a_read_only_role_is_refused(owned: str) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -128,6 +129,33 @@ def test_a_directory_with_a_space_and_a_quote_is_no_obstacle(home: Path) -> None
     try:
         local.start()
         assert _scalar(local.conninfo(), "SELECT 1") == 1
+    finally:
+        local.destroy()
+
+
+def test_a_directory_open_to_others_does_not_open_the_server(home: Path) -> None:
+    home.chmod(0o755)
+    local = LocalPostgres(_programs(), home)
+    local.start()
+    try:
+        sockets = list(home.glob(".s.PGSQL.5432"))
+        assert {path: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in [*sockets, local.log]} == {
+            home / ".s.PGSQL.5432": 0,
+            local.log: 0,
+        }
+    finally:
+        local.destroy()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as another user")
+def test_what_else_is_in_the_directory_stays_whose_it_is(home: Path) -> None:
+    letter = home / "mine" / "letter.txt"
+    letter.parent.mkdir()
+    letter.write_text("Dear reader")
+    local = LocalPostgres(_programs(), home)
+    local.start()
+    try:
+        assert [path.stat().st_uid for path in (letter.parent, letter)] == [0, 0]
     finally:
         local.destroy()
 
