@@ -29,9 +29,10 @@ SELECT
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger'
-          AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
+          AND NOT pg_catalog.pg_has_role(CURRENT_USER, c.relowner, 'USAGE')
     ),
-    CURRENT_USER
+    CURRENT_USER,
+    pg_catalog.current_setting('session_replication_role') = 'replica'
 """
 
 _STRANGERS = """
@@ -86,7 +87,7 @@ def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
     if info.server_version < OLDEST_SERVER * 10000:
         raise Refused(f"PostgreSQL {info.server_version // 10000} is too old: 15 or newer is needed")
     row = connection.execute(_STATE).fetchone()
-    standby, read_only, may_create, may_create_tables, owner, user = row or ()
+    standby, read_only, may_create, may_create_tables, owner, user, replica = row or ()
     if standby:
         raise Refused("the server is a standby and takes no writes", hint="connect to the primary")
     if read_only:
@@ -94,10 +95,15 @@ def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
             "the session is read-only (default_transaction_read_only)",
             hint="lift it for the role or the database, or connect as another role",
         )
+    if replica:
+        raise Refused(
+            "session_replication_role is replica: foreign keys and triggers would see nothing of what is changed",
+            hint="lift it for the role or the database, or connect as another role",
+        )
     if owner:
         raise Refused(
-            f"the schema belongs to {owner}, not to {user}",
-            hint=f"connect as {owner}; a member of that role, or a superuser, may set PGOPTIONS='-c role={owner}'",
+            f"the schema belongs to {owner}, and {user} is no member of that role",
+            hint=f"connect as {owner}",
         )
     if not may_create:
         raise Refused(

@@ -88,6 +88,14 @@ SELECT pg_catalog.set_config('lock_timeout',
 """
 
 
+_OWNER = """
+SELECT pg_catalog.pg_get_userbyid(c.relowner)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger' AND c.relowner <> CURRENT_USER::pg_catalog.regrole
+"""
+
+
 class MigrationFailed(OperationError):
     """A statement of a migration failed; what it had begun is undone or can be run again."""
 
@@ -99,7 +107,8 @@ class NotUnique(MigrationFailed):
 class Worker:
     """The connection that runs the statements of migrations, one after the other.
 
-    `patience` is how many seconds one statement may go on asking for its locks.
+    `patience` is how many seconds one statement may go on asking for its locks. Who is a member of
+    the role that has begun goes on as that role, so that all there is belongs to one.
     """
 
     def __init__(self, dsn: str, lock: UpgradeLock, *, patience: float, report: Report) -> None:
@@ -110,6 +119,7 @@ class Worker:
         self.blockers: list[Blocker] = []
         self._told = False
         self.dsn = conninfo(dsn)
+        self._settings = _SETTINGS | {"role": owner for (owner,) in lock.look(_OWNER)}
         self._connection = self._connect(self.dsn)
         self.lookout = Lookout()
 
@@ -132,7 +142,7 @@ class Worker:
         for a session would leave them to strangers in a pooler's connections. A pooler refuses
         them at the start; there such statements have what the role has.
         """
-        settings = known(_SETTINGS, self.lock.server_version)
+        settings = known(self._settings, self.lock.server_version)
         ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
         try:
             return connect(
@@ -201,7 +211,7 @@ class Worker:
             self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
     def _set_locally(self) -> None:
-        set_locally(self._connection, _SETTINGS | {"lock_timeout": LOCK_TIMEOUT})
+        set_locally(self._connection, self._settings | {"lock_timeout": LOCK_TIMEOUT})
         # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 

@@ -56,22 +56,37 @@ def test_a_role_that_owns_nothing_is_refused(owned: str, roles: Roles, attempt: 
     assert refused.value.hint.startswith("connect as ")
 
 
-@pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
-def test_nobody_goes_on_for_the_owner_but_as_the_owner(owned: str, roles: Roles, attempt: object) -> None:
+@pytest.mark.parametrize("is_superuser", [True, False])
+def test_who_goes_on_for_the_owner_does_so_as_the_owner(owned: str, roles: Roles, is_superuser: bool) -> None:
     """Or what there is would belong to two roles, of which the one can neither grant nor undo what the other made."""
-    assert callable(attempt)
+    owner = str(conninfo_to_dict(owned)["user"])
+    other = roles.superuser(owned) if is_superuser else roles.login(owned, roles.create("deputy"))
+    if not is_superuser:
+        with psycopg.connect(roles.superuser(owned)) as connection:
+            connection.execute(f"GRANT {owner} TO {conninfo_to_dict(other)['user']}".encode())
     schema.migrate(owned, to="0002")
-    superuser, owner = roles.superuser(owned), conninfo_to_dict(owned)["user"]
-    with pytest.raises(Refused, match="the schema belongs to") as refused:
-        attempt(superuser)
-    assert f"role={owner}" in str(refused.value.hint)
-    attempt(make_conninfo(superuser, options=f"-c role={owner}"))
+    schema.migrate(other)
     with psycopg.connect(owned) as connection:
         owners = connection.execute(
-            "SELECT DISTINCT p.proowner::regrole::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
-            "WHERE n.nspname LIKE 'oeventdb%'"
+            "SELECT DISTINCT p.proowner::regrole::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
+            " WHERE n.nspname LIKE 'oeventdb%'"
+            " UNION SELECT DISTINCT c.relowner::regrole::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+            " WHERE n.nspname IN ('oeventdb', 'oeventdb_internal', 'public')"
         ).fetchall()
-    assert set(owners) <= {(owner,)}
+    assert owners == [(owner,)]
+    schema.rollback(other, to="0001")
+    assert schema.migrate(owned)
+
+
+@pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
+def test_a_session_whose_changes_no_trigger_sees_is_refused(
+    owned: str, roles: Roles, attempt: object
+) -> None:
+    assert callable(attempt)
+    blind = make_conninfo(roles.superuser(owned), options="-c session_replication_role=replica")
+    schema.migrate(owned, to="0002")
+    with pytest.raises(Refused, match="session_replication_role is replica"):
+        attempt(blind)
 
 
 @pytest.mark.parametrize("name", ["oeventdb", "oeventdb_internal"])
