@@ -11,7 +11,7 @@ import psycopg
 
 from oeventdb import errors
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.output import note, printable
+from oeventdb.cli.output import give_up_data, note, printable
 from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
     line, status = describe(exception)
     note(scrub(_one_line(line), *_given_locations(arguments)))
+    give_up_data()
     if os.environ.get("OEVENTDB_DEBUG"):
         sys.excepthook(type(exception), exception, exception.__traceback__)
     return int(status)
