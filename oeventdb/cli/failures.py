@@ -9,7 +9,7 @@ import psycopg
 
 from oeventdb import errors
 from oeventdb.cli.exits import Exit
-from oeventdb.cli.output import note, printable
+from oeventdb.cli.output import give_up_data, note, printable
 from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
@@ -108,4 +108,5 @@ def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
     line, status = describe(exception)
     note(scrub(_one_line(line), *_given_locations(arguments)))
+    give_up_data()
     return int(status)

@@ -108,3 +108,11 @@ def note(message: str) -> None:
     except OSError:
         # a full disk, or a pipe that nobody reads: the rest would fail at the end of the process, and change its status
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def give_up_data() -> None:
+    """Let what stdout has not taken, where that was the failure, not fail again at the end of the process, and change its status."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -89,7 +89,7 @@ SELECT pg_catalog.set_config('lock_timeout',
 
 
 _OWNER = """
-SELECT pg_catalog.pg_get_userbyid(c.relowner)
+SELECT 'role', pg_catalog.pg_get_userbyid(c.relowner)
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger' AND c.relowner <> CURRENT_USER::pg_catalog.regrole
@@ -119,7 +119,7 @@ class Worker:
         self.blockers: list[Blocker] = []
         self._told = False
         self.dsn = conninfo(dsn)
-        self._settings = _SETTINGS | {"role": owner for (owner,) in lock.look(_OWNER)}
+        self._settings = _SETTINGS | dict(lock.look(_OWNER))
         self._connection = self._connect(self.dsn)
         self.lookout = Lookout()
 

@@ -66,6 +66,11 @@ def building_alias(index: str) -> str:
     return f"{index}-building"
 
 
+def withdrawn_alias(index: str) -> str:
+    """Return the alias that takes the place of that of a build that must not go live any more."""
+    return building_alias(f"{index}-withdrawn")
+
+
 def no_index(alias: str) -> SearchUnavailable:
     """Return the error for an alias under which nothing was indexed yet."""
     return SearchUnavailable(
@@ -94,6 +99,7 @@ class Indices:
         self.alias = require_alias(alias)
         self._pair: dict[str, dict[str, Any]] = {alias: {}, public_alias(alias): {"filter": PUBLIC_FILTER}}
         self._name = re.compile(rf"{re.escape(alias)}-\d{{8}}t\d{{6}}z")
+        self._swapping = False
 
     def found(self, *, patience: float = 0.0) -> list[Index]:
         """Return every index that has one of our aliases or names, in the order of names."""
@@ -248,6 +254,7 @@ class Indices:
         """
         actions = self._swap_actions(index)
         if actions:
+            self._swapping = True
             self._cluster.request(
                 "POST",
                 "/_aliases",
@@ -282,7 +289,7 @@ class Indices:
             *actions,
             {"add": {"index": index, "alias": self.alias, "is_write_index": True}},
             {"add": {"index": index, "alias": public, "filter": PUBLIC_FILTER}},
-            {"remove": {"index": index, "alias": building_alias(index), "must_exist": False}},
+            {"remove": {"index": index, "alias": building_alias(index), "must_exist": True}},
         ]
 
     def remove_unfinished(self) -> list[str]:
@@ -290,15 +297,27 @@ class Indices:
         left = [
             index.name
             for index in self.found(patience=PATIENCE)
-            if index.ours and building_alias(index.name) in index.aliases and not index.behind
+            if index.ours
+            and index.aliases & {building_alias(index.name), withdrawn_alias(index.name)}
+            and not index.behind
         ]
         return [name for name in left if self.remove(name)]
 
     def discard(self, index: str) -> None:
         """Remove an index whose build has failed, unless it went live after all."""
+        if self._swapping:
+            self._withdraw(index)
         for found in self.found(patience=_SOON):
             if found.name == index and not found.behind:
                 self.remove(index, patience=_SOON)
+
+    def _withdraw(self, index: str) -> None:
+        """Take from a build, unless it is live, the alias without which a swap that is still on its way moves nothing."""
+        actions = [
+            {"remove": {"index": index, "alias": building_alias(index), "must_exist": True}},
+            {"add": {"index": index, "alias": withdrawn_alias(index)}},
+        ]
+        self._cluster.request("POST", "/_aliases", body={"actions": actions}, patience=_SOON, accept=(404,))
 
     def remove_old(self, index: str, keep: int) -> list[str]:
         """Remove the finished indices other than `index` but for the newest `keep`; return names.

@@ -267,7 +267,7 @@ def deliver(cluster: Cluster, alias: str, changes: list[Change], outcome: Outcom
                 _refused_alone(cluster, change, Answer(item["status"], item), outcome)
             else:
                 outcome.put_off = reason_of(item)
-    elif answer.status != 413 and not _takes_others(cluster, alias):
+    elif not _takes_others(cluster, alias):
         outcome.put_off = str(cluster.refused(answer))
     elif len(changes) > 1:
         middle = len(changes) // 2

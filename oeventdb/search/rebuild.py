@@ -94,9 +94,10 @@ def reindex(
         closing(connect(dsn)) as guard,
     ):
         indices = Indices(cluster, alias)
+        # first its transaction: a session that is idle while Elasticsearch answers may be ended
+        _only_one(guard, alias)
         # asked once, without patience: a wrong URL is told at once
         indices.found()
-        _only_one(guard, alias)
         indices.replaceable()
         for name in indices.remove_unfinished():
             _LOG.info("removed %s, which an interrupted reindex had left", name)

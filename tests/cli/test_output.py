@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +89,20 @@ def test_what_stdout_cannot_encode_is_printed_as_escapes(
         output.print_table(["name"], [(name,)])
         escaped = name.encode(encoding, "backslashreplace").decode(encoding)
         assert escaped in data.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_data_that_a_full_disk_does_not_take_are_a_failure_in_one_line(unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "oeventdb", "--version"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
 def test_a_note_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,15 +113,21 @@ def test_an_answer_that_says_nothing_is_no_acknowledgement(
 
 
 @pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("status", [413, 429])
 def test_where_every_request_is_refused_no_document_is_to_blame(
-    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    db: psycopg.Connection,
+    migrated: str,
+    elastic: Elastic,
+    proxy: Proxy,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("oeventdb.search.outbox._TRIES", 1)
     monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0)
-    proxy.verdict = lambda chunk: refusal(429) if b"_bulk" in chunk else True
+    proxy.verdict = lambda chunk: refusal(status) if b"_bulk" in chunk else True
     for _ in range(100):
         samples.event(db)
-    with pytest.raises(SearchUnavailable, match=r"put off: .*HTTP 429"):
+    with pytest.raises(SearchUnavailable, match=rf"put off: .*HTTP {status}"):
         search.sync(migrated, proxy.url, alias=elastic.alias, once=True, patience=0, workers=1)
     assert lag(db) == (100, 0)
     assert proxy.cuts <= 4

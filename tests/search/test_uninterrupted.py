@@ -10,13 +10,19 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from oeventdb import search
+from oeventdb.errors import SearchUnavailable
+from oeventdb.search.indices import Indices
 from tests.search.storm import LONG
+from tests.search.test_set_aside import refusal
 
 if TYPE_CHECKING:
     import psycopg
 
     from tests.search.elastic import Elastic
+    from tests.search.proxy import Proxy
 
 REBUILDS = 20 if LONG else 4
 EVENTS = 500
@@ -98,3 +104,42 @@ def test_searching_every_millisecond_during_rebuilds_always_finds_everything(
             asker.join(60)
     assert [answer for asker in askers for answer in asker.wrong] == []
     assert all(asker.asked > REBUILDS for asker in askers)
+
+
+@pytest.mark.parametrize("beginning", [b"POST /_aliases", b"DELETE /"])
+def test_a_swap_that_comes_late_takes_no_index_away(
+    migrated: str, elastic: Elastic, proxy: Proxy, beginning: bytes
+) -> None:
+    """It was on its way when the rebuild gave up, and is there just before a request to clear up."""
+    live = search.reindex(migrated, elastic.url, alias=elastic.alias).index
+    swap: list[dict[str, Any]] = []
+    statuses: list[int] = []
+
+    def verdict(chunk: bytes) -> bool | bytes:
+        if not swap and chunk.startswith(b"POST /_aliases"):
+            built = max(elastic.indices())
+            with search.Cluster(elastic.url) as cluster:
+                swap[:] = Indices(cluster, elastic.alias)._swap_actions(built)
+            return refusal(500)
+        if swap and not statuses and chunk.startswith(beginning):
+            statuses.append(elastic.call("POST", "/_aliases", {"actions": swap})[0])
+        return True
+
+    proxy.verdict = verdict
+    with pytest.raises(SearchUnavailable):
+        search.reindex(migrated, proxy.url, alias=elastic.alias)
+    assert statuses
+    (found,) = elastic.behind()
+    assert elastic.behind(elastic.public) == [found]
+    assert (found != live) == (statuses == [200])
+    assert len(elastic.indices()) == 1 + (found != live)
+
+
+def test_what_was_withdrawn_and_is_there_still_is_removed_by_the_next_rebuild(
+    migrated: str, elastic: Elastic
+) -> None:
+    with search.Cluster(elastic.url) as cluster:
+        indices = Indices(cluster, elastic.alias)
+        indices._withdraw(indices.create(search.load()))
+    built = search.reindex(migrated, elastic.url, alias=elastic.alias)
+    assert list(elastic.indices()) == [built.index]
