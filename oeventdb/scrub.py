@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import urllib.parse
@@ -19,13 +20,15 @@ _QUOTED = re.compile(r"\"([^\"]+)\"")
 
 
 def _secrets_of(location: str) -> set[str]:
-    """Return the passwords in a DSN or URL, both as written and decoded."""
+    """Return the passwords in a DSN or URL, both as written and decoded, and what a header has in their place."""
     found: set[str] = set()
     if "://" in location:
         authority = location.split("://", 1)[1]
         userinfo, at, _ = authority.rpartition("@")
         if at and ":" in userinfo:
             found.add(userinfo.split(":", 1)[1])
+            sent = urllib.parse.unquote_to_bytes(userinfo.encode("utf-8", "surrogateescape"))
+            found.add(base64.b64encode(sent).decode())
     try:
         values = conninfo_to_dict(location)
     except (psycopg.ProgrammingError, UnicodeEncodeError):

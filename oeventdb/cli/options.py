@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from oeventdb.cli.output import printable
+from oeventdb.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,13 +61,17 @@ class Settings:
 
 
 class _Printable(logging.Formatter):
-    """Writes what moves nothing on a terminal: what is told of a document may quote it."""
+    """Writes what moves nothing on a terminal and has no secrets: what is told of an answer may quote it."""
+
+    def __init__(self, *locations: str | None) -> None:
+        super().__init__("%(message)s")
+        self._locations = locations
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(scrub(super().format(record), *self._locations))
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
+def _log_to_stderr(*locations: str | None, verbose: bool) -> None:
     """Send this package's log to stderr: warnings, or everything with -v."""
     # without a handler Python prints what psycopg warns of, such as the end of a transaction that is interrupted
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -74,7 +79,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Printable("%(message)s"))
+    handler.setFormatter(_Printable(*locations))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
 
@@ -129,7 +134,7 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         verbose: bool,
         **own: Any,
     ) -> R:
-        _log_to_stderr(verbose=verbose)
+        _log_to_stderr(dsn, elasticsearch_url, verbose=verbose)
         settings = Settings(dsn, elasticsearch_url, alias, as_json, verbose)
         return command(settings, **own)  # type: ignore[call-arg]
 

@@ -7,10 +7,45 @@ from typing import TYPE_CHECKING
 import click
 from click.testing import CliRunner
 
-from oeventdb.cli import main
+from oeventdb.cli import CommandLine, main
+from oeventdb.cli.options import Settings, common_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click.testing import Result
+
+
+def raising(exception: BaseException) -> click.Command:
+    """Return a command line whose one command `go` raises."""
+
+    @click.group(cls=CommandLine)
+    def group() -> None:
+        """Group."""
+
+    @group.command()
+    @common_options
+    def go(_settings: Settings) -> None:
+        """Raise."""
+        raise exception
+
+    return group
+
+
+def showing(show: Callable[[Settings], object]) -> click.Command:
+    """Return a command line whose one command `go` prints something of its settings."""
+
+    @click.group(cls=CommandLine)
+    def group() -> None:
+        """Group."""
+
+    @group.command()
+    @common_options
+    def go(settings: Settings) -> None:
+        """Print."""
+        click.echo(show(settings))
+
+    return group
 
 
 def run(command: click.Command, *arguments: str, **environment: str) -> Result:
