@@ -310,9 +310,11 @@ def _failed(what: str, error: psycopg.Error) -> OperationError:
         return DatabaseUnreachable(f"{what}: the connection was lost", hint="run the command again to go on")
     message = error.diag.message_primary or str(error)
     hint = error.diag.message_hint or "put that right and run the command again to go on"
-    if error.sqlstate == "2BP01" and error.diag.message_detail:
-        # PostgreSQL would have it dropped along
+    if error.diag.message_detail and not (error.sqlstate or "").startswith(("22", "23")):
+        # of those classes it quotes a row
         message += f": {'; '.join(error.diag.message_detail.splitlines())}"
+    if error.sqlstate == "2BP01":
+        # PostgreSQL would have it dropped along
         hint = "drop or change what depends on it and run the command again"
     failure = NotUnique if isinstance(error, errors.UniqueViolation) else MigrationFailed
     return failure(f"{what} failed: {message} ({error.sqlstate})", hint=hint)

@@ -197,6 +197,14 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
     assert query(dirty, "SELECT array_agg(id ORDER BY id) FROM ticket_holders") == [([2, 3, 4, 5],)]
 
 
+def test_a_publication_that_keeps_rows_from_being_deleted_is_told_of(dirty: str) -> None:
+    run(dirty, "CREATE PUBLICATION named FOR TABLE ticket_holders WHERE (firstname <> 'Nobody')")
+    with pytest.raises(MigrationFailed, match="replica identity"):
+        schema.migrate(dirty)
+    run(dirty, "DROP PUBLICATION named")
+    assert schema.migrate(dirty)
+
+
 def test_a_constraint_that_rows_may_break_is_named_before_anything_is_done(dirty: str) -> None:
     run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT called CHECK (firstname <> 'A') NOT VALID")
     for dry_run in (True, False):
