@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg import sql
 from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
@@ -198,12 +199,16 @@ def known(settings: dict[str, str], server_version: int) -> dict[str, str]:
     return {k: v for k, v in settings.items() if k != "transaction_timeout" or server_version >= 170000}
 
 
+def local_settings(connection: psycopg.Connection[Any], settings: dict[str, str]) -> sql.Composed:
+    """Return the statement that sets what the current transaction runs with."""
+    set_one = sql.SQL("pg_catalog.set_config({}, {}, true)")
+    calls = [set_one.format(*one) for one in known(settings, connection.info.server_version).items()]
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
+
+
 def set_locally(connection: psycopg.Connection[Any], settings: dict[str, str]) -> None:
     """Set what the current transaction runs with."""
-    settings = known(settings, connection.info.server_version)
-    calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in settings)
-    values = [part for setting in settings.items() for part in setting]
-    connection.execute(f"SELECT {calls}".encode(), values)
+    connection.execute(local_settings(connection, settings))
 
 
 def value(

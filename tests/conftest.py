@@ -9,6 +9,7 @@ import socket
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, LiteralString, NoReturn, TypeVar
 
 import psycopg
@@ -181,6 +182,12 @@ class Databases:
             self._spare[template] = self._worker.submit(self._copy, template, prefix)
         return make_conninfo(self._server.dsn, dbname=name)
 
+    def template(self, base: str, prepare: Callable[[str], object]) -> str:
+        """Make a copy of `base`, prepare it once, and return its name, for tests that begin with the same database."""
+        dsn = self.create(base, prefix="oeventdb_template")
+        prepare(dsn)
+        return str(conninfo_to_dict(dsn)["dbname"])
+
     def drop(self, dsn: str) -> None:
         """Drop a database some time from now, whoever is connected to it."""
         name = str(conninfo_to_dict(dsn)["dbname"])
@@ -235,24 +242,20 @@ def new_database(databases: Databases) -> Iterator[Callable[[str], str]]:
         databases.drop(dsn)
 
 
-def _template(databases: Databases, to: str | None) -> str:
-    from oeventdb import schema
-
-    dsn = databases.create(prefix="oeventdb_template")
-    schema.migrate(dsn, to=to)
-    return str(conninfo_to_dict(dsn)["dbname"])
-
-
 @pytest.fixture(scope="session")
 def migrated_template(databases: Databases) -> str:
     """Return the name of a database with every migration, to copy."""
-    return _template(databases, None)
+    from oeventdb import schema
+
+    return databases.template("template0", schema.migrate)
 
 
 @pytest.fixture(scope="session")
 def legacy_template(databases: Databases) -> str:
     """Return the name of a database with the legacy tables only, to copy."""
-    return _template(databases, LEGACY)
+    from oeventdb import schema
+
+    return databases.template("template0", partial(schema.migrate, to=LEGACY))
 
 
 @pytest.fixture

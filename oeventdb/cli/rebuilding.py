@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oeventdb import search
 from oeventdb.cli.progress import progress_bars
 
 if TYPE_CHECKING:
     from oeventdb.cli.options import Settings
+    from oeventdb.search import Definition, Reindexed
 
 keep_option = click.option(
     "--keep",
@@ -31,8 +31,10 @@ index_settings_option = click.option(
 )
 
 
-def rebuild(settings: Settings, definition: search.Definition, keep: int) -> search.Reindexed:
+def rebuild(settings: Settings, definition: Definition, keep: int) -> Reindexed:
     """Rebuild the index and swap it in."""
+    from oeventdb import search
+
     with progress_bars() as report:
         return search.reindex(
             settings.dsn,
@@ -45,6 +47,6 @@ def rebuild(settings: Settings, definition: search.Definition, keep: int) -> sea
         )
 
 
-def summary(done: search.Reindexed) -> str:
+def summary(done: Reindexed) -> str:
     """Say in a line what is live now."""
     return f"{done.alias} is now {done.index} with {done.documents} documents ({done.seconds:.1f} s)"

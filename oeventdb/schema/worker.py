@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 
-from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, set_locally
+from oeventdb.connection import SERVER_KEEPALIVES, connect, conninfo, known, local_settings
 from oeventdb.errors import DatabaseUnreachable, OperationError
 from oeventdb.schema.lock import WORKER_NAME, Blocker, UpgradeLock
 from oeventdb.schema.preconditions import require_names
@@ -119,8 +119,11 @@ class Worker:
         self.blockers: list[Blocker] = []
         self._told = False
         self.dsn = conninfo(dsn)
-        self._settings = _SETTINGS | dict(lock.look(_OWNER))
-        self._connection = self._connect(self.dsn)
+        settings = _SETTINGS | dict(lock.look(_OWNER))
+        self._connection = self._connect(self.dsn, settings)
+        # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
+        ours = local_settings(self._connection, settings | {"lock_timeout": LOCK_TIMEOUT})
+        self._set_locally = (ours + sql.SQL("; SET CONSTRAINTS ALL IMMEDIATE")).as_bytes(self._connection)
         self.lookout = Lookout()
 
     def __enter__(self) -> Self:
@@ -135,15 +138,15 @@ class Worker:
         self.lookout.close()
         self._connection.close()
 
-    def _connect(self, target: str) -> psycopg.Connection[TupleRow]:
+    def _connect(self, target: str, settings: dict[str, str]) -> psycopg.Connection[TupleRow]:
         """Connect with the settings where the server takes them at the start, else without.
 
         A statement that runs outside transactions cannot set them for itself, and setting them
         for a session would leave them to strangers in a pooler's connections. A pooler refuses
         them at the start; there such statements have what the role has.
         """
-        settings = known(self._settings, self.lock.server_version)
-        ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+        wanted = known(settings, self.lock.server_version).items()
+        ours = " ".join(f"-c {name}={_escaped(value)}" for name, value in wanted)
         try:
             return connect(
                 target,
@@ -177,7 +180,7 @@ class Worker:
 
         def attempt() -> None:
             with self._connection.transaction():
-                self._set_locally()
+                self._connection.execute(self._set_locally)
                 body(self._connection)
                 self.lock.require()
 
@@ -204,16 +207,11 @@ class Worker:
         IF NOT EXISTS takes either for the index, although no query may use it.
         """
         with self._connection.transaction():
-            self._set_locally()
+            self._connection.execute(self._set_locally)
             require_names(self._connection, [index], begun=True)
             left = self._connection.execute(_INVALID, index[:2]).fetchall()
         for (name,) in left:
             self._connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
-
-    def _set_locally(self) -> None:
-        set_locally(self._connection, self._settings | {"lock_timeout": LOCK_TIMEOUT})
-        # after a statement that leaves a constraint of others to be checked at the commit no ALTER TABLE is possible
-        self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _persist(
         self,
@@ -269,7 +267,7 @@ class Worker:
         tables = [name for (name,) in self.lock.look(_VACUUMED, (pids,))] if pids else []
         for table in tables:
             with suppress(psycopg.Error), self._connection.transaction():
-                self._set_locally()
+                self._connection.execute(self._set_locally)
                 self._connection.execute(_LONG_ENOUGH)
                 self._connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE".encode())
                 return True
@@ -293,9 +291,8 @@ class Worker:
 
 
 def send(connection: psycopg.Connection[TupleRow], statements: Sequence[Statement]) -> None:
-    """Run statements, one after the other."""
-    for statement in statements:
-        connection.execute(statement.text.encode())
+    """Run statements, one after the other; they are sent together, as most take less time than the way to the server."""
+    connection.execute(";\n".join(statement.text for statement in statements).encode())
 
 
 def _escaped(value: str) -> str:

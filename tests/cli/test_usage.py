@@ -279,9 +279,10 @@ def test_it_runs_as_a_module() -> None:
     [
         (("--version",), {"elastic_transport", "yoyo", "rich"}),
         (("audit", "--help"), {"elastic_transport", "rich"}),
+        (("migrate", "--help"), {"elastic_transport", "rich"}),
         (("reindex", "--help"), {"oeventdb.schema", "yoyo", "rich"}),
     ],
-    ids=["--version", "audit", "reindex"],
+    ids=["--version", "audit", "migrate", "reindex"],
 )
 def test_a_command_imports_nothing_that_only_others_need(words: tuple[str, ...], unwanted: set[str]) -> None:
     code = "import sys\nfrom oeventdb.cli import main\nmain(sys.argv[1:], standalone_mode=False)\nprint(*sys.modules, sep='\\n')"

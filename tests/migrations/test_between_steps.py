@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -13,6 +14,11 @@ from tests.migrations.stops import migrate_stopping, waiting_for
 from tests.migrations.surroundings import query, run
 from tests.procedures import invariants
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
 
 ROWS = """
 INSERT INTO events (id, identifier, name, state, starts_at, ends_at, timezone)
@@ -39,12 +45,19 @@ NEW = "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, order_id)
 UNCHANGED = [(1, 1, 1, True), (2, 2, 1, True), (3, 2, 1, True)]
 
 
+@pytest.fixture(scope="module")
+def unnumbered_template(databases: Databases, legacy_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        run(dsn, ROWS)
+        schema.migrate(dsn, to="0004")
+
+    return databases.template(legacy_template, prepare)
+
+
 @pytest.fixture
-def unnumbered(legacy: str) -> str:
+def unnumbered(new_database: Callable[[str], str], unnumbered_template: str) -> str:
     """The DSN of a database whose holders are to be numbered by the next migration."""
-    run(legacy, ROWS)
-    schema.migrate(legacy, to="0004")
-    return legacy
+    return new_database(unnumbered_template)
 
 
 def holders(dsn: str) -> list[tuple[object, ...]]:

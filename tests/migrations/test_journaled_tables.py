@@ -13,9 +13,11 @@ from oeventdb import schema
 from oeventdb.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from psycopg.rows import TupleRow
+
+    from tests.conftest import Databases
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -47,31 +49,34 @@ def rows(dsn: str, tables: Sequence[tuple[str, str]]) -> list[list[TupleRow]]:
     return [execute(dsn, "SELECT id, holder_id FROM {}.{} ORDER BY id", *table) for table in tables]
 
 
-@pytest.fixture
-def surrounded(legacy: str) -> str:
-    """The DSN of a legacy database with a holder too many, badges in tables of many names, and some with similar names."""
-    execute(legacy, ROWS)
+def prepare(dsn: str) -> None:
+    """Make a legacy database with a holder too many, badges in tables of many names, and some with similar names; migrate it."""
+    execute(dsn, ROWS)
     for name in {name for name, _ in TABLES} - {"public"}:
-        execute(legacy, "CREATE SCHEMA {}", name)
+        execute(dsn, "CREATE SCHEMA {}", name)
     for table in TABLES:
         execute(
-            legacy,
+            dsn,
             "CREATE TABLE {}.{} (id int PRIMARY KEY, holder_id bigint REFERENCES public.ticket_holders ON DELETE CASCADE)",
             *table,
         )
-        execute(legacy, "INSERT INTO {}.{} VALUES (1, 1), (2, 2)", *table)
+        execute(dsn, "INSERT INTO {}.{} VALUES (1, 1), (2, 2)", *table)
     for table in DECOYS:
-        execute(legacy, "CREATE TABLE {}.{} (id int PRIMARY KEY, holder_id bigint)", *table)
-    return legacy
+        execute(dsn, "CREATE TABLE {}.{} (id int PRIMARY KEY, holder_id bigint)", *table)
+    schema.migrate(dsn)
+    assert rows(dsn, TABLES) == [[(1, 1)]] * len(TABLES)
+    execute(dsn, "UPDATE public.tickets SET quantity = 2")
+
+
+@pytest.fixture(scope="module")
+def template(databases: Databases, legacy_template: str) -> str:
+    return databases.template(legacy_template, prepare)
 
 
 @pytest.fixture
-def migrated(surrounded: str) -> str:
+def migrated(new_database: Callable[[str], str], template: str) -> str:
     """The DSN of that database, migrated; there is a seat for both holders now."""
-    schema.migrate(surrounded)
-    assert rows(surrounded, TABLES) == [[(1, 1)]] * len(TABLES)
-    execute(surrounded, "UPDATE public.tickets SET quantity = 2")
-    return surrounded
+    return new_database(template)
 
 
 def entry(dsn: str, table: str) -> int:

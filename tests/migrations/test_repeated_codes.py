@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -11,6 +12,11 @@ import pytest
 from oeventdb import schema
 from tests.migrations.live_clients import migrate_beside, seed
 from tests.migrations.stops import migrate_stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
 
 EVENTS = 3
 TEXTS = 5
@@ -39,12 +45,20 @@ def write(connection: psycopg.Connection, event: int | None, code: str) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def busy_template(databases: Databases, legacy_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            seed(connection, 100)
+        schema.migrate(dsn, to="0005")
+
+    return databases.template(legacy_template, prepare)
+
+
 @pytest.fixture
-def busy(legacy: str) -> str:
-    """Return the DSN of a legacy database in which many codes read the same."""
-    with psycopg.connect(legacy, autocommit=True) as connection:
-        seed(connection, 100)
-    return legacy
+def busy(new_database: Callable[[str], str], busy_template: str) -> str:
+    """Return the DSN of a database before the migration of codes, in which many read the same."""
+    return new_database(busy_template)
 
 
 def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
@@ -64,7 +78,7 @@ def test_a_code_written_again_between_any_two_statements(busy: str) -> None:
                 except psycopg.errors.UniqueViolation:
                     refused.append(code)
 
-        schema.migrate(busy, progress=write_again)
+        schema.migrate(busy, to="0006", progress=write_again)
         assert set(refused) == {"CODE 1", "Once"}
         assert client.execute(MARKED_WRONGLY).fetchall() == []
         kept = client.execute(
@@ -106,7 +120,7 @@ def test_an_old_code_that_breaks_a_rule_stays_usable_between_any_two_statements(
             if task.startswith("0006"):
                 client.execute("UPDATE discount_codes SET is_active = NOT is_active WHERE id = 2")
 
-        schema.migrate(busy, progress=use)
+        schema.migrate(busy, to="0006", progress=use)
         marked = client.execute(
             "SELECT id, is_legacy FROM discount_codes WHERE id <= 3 ORDER BY id"
         ).fetchall()
@@ -127,7 +141,7 @@ def test_no_link_to_a_code_of_another_event_is_written_between_any_two_statement
                 except psycopg.Error as error:
                     ended.append(str(error.sqlstate))
 
-        schema.migrate(busy, progress=link)
+        schema.migrate(busy, to="0006", progress=link)
     assert set(ended) == {"42703", "23503", "OE105"}
 
 

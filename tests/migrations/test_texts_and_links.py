@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from oeventdb import schema
 from tests.migrations.stops import waiting_for
 from tests.migrations.surroundings import query, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -27,12 +34,19 @@ DROP = "CALL oeventdb_internal.drop_ticket_texts()"
 LINKS = [(1, None), (2, "SECOND"), (3, "FIRST"), (4, None), (5, "FIRST"), (6, "THIRD")]
 
 
+@pytest.fixture(scope="module")
+def linked_template(databases: Databases, legacy_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        run(dsn, ROWS, "SELECT setval('discount_codes_id_seq', 2)")
+        schema.migrate(dsn, to="0009")
+
+    return databases.template(legacy_template, prepare)
+
+
 @pytest.fixture
-def linked(legacy: str) -> str:
+def linked(new_database: Callable[[str], str], linked_template: str) -> str:
     """The DSN of a database whose texts are links, but still there."""
-    run(legacy, ROWS, "SELECT setval('discount_codes_id_seq', 2)")
-    schema.migrate(legacy, to="0009")
-    return legacy
+    return new_database(linked_template)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from oeventdb import schema
 from oeventdb.errors import Error
 from tests.migrations.surroundings import query, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
 
 ROWS = """
 INSERT INTO users (id, _email, _password) VALUES (1, 'a@example.org', 'x');
@@ -21,12 +28,19 @@ SELECT setval('feedback_id_seq', 1);
 """
 
 
+@pytest.fixture(scope="module")
+def paused_template(databases: Databases, legacy_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        run(dsn, ROWS)
+        schema.migrate(dsn, to="0009")
+
+    return databases.template(legacy_template, prepare)
+
+
 @pytest.fixture
-def paused(legacy: str) -> str:
+def paused(new_database: Callable[[str], str], paused_template: str) -> str:
     """The DSN of a database whose application still writes the texts of ticket ids."""
-    run(legacy, ROWS)
-    schema.migrate(legacy, to="0009")
-    return legacy
+    return new_database(paused_template)
 
 
 def restore(dsn: str, reason: str) -> None:

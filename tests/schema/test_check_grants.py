@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-import psycopg
+from typing import TYPE_CHECKING
+
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb import schema
 from tests.roles import Roles
 from tests.schema.test_check import FUNCTION, tampered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oeventdb.servers.postgres import Postgres
+
+
+@pytest.fixture(scope="module")
+def owned_template(postgres: Postgres) -> Iterator[tuple[str, str]]:
+    """Return the name of an ordinary role, and of a database that it owns and has migrated, to copy."""
+    roles = Roles(postgres.dsn)
+    owner = roles.create("owner")
+    dsn = roles.database(owner)
+    schema.migrate(dsn)
+    yield owner, str(conninfo_to_dict(dsn)["dbname"])
+    roles.close()
 
 
 def test_a_recorded_grant_that_was_revoked_is_missing(migrated: str, roles: Roles) -> None:
@@ -64,12 +82,10 @@ def test_a_table_that_is_gone_is_listed_where_a_reader_is_recorded(migrated: str
     ],
 )
 def test_what_the_owner_of_the_functions_lacks_is_missing(
-    owned: str, roles: Roles, statement: str, lacking: list[str]
+    owned_template: tuple[str, str], roles: Roles, statement: str, lacking: list[str]
 ) -> None:
-    schema.migrate(owned)
-    with psycopg.connect(owned) as connection:
-        owner = connection.info.user
-    superuser, other = roles.superuser(owned), roles.create("other")
+    owner, template = owned_template
+    superuser, other = roles.superuser(roles.database(owner, template)), roles.create("other")
     found = tampered(superuser, statement.format(owner=f'"{owner}"', other=f'"{other}"'))
     assert {(d.kind, d.state) for d in found} <= {("grant", "missing")}
     assert [d.object for d in found] == [f"{name} to {owner}" for name in lacking]
