@@ -3,8 +3,9 @@
 from oeventdb.search.cluster import Cluster
 from oeventdb.search.definition import Definition, load
 from oeventdb.search.query import Found, Hit, search
-from oeventdb.search.rebuild import Exported, Reindexed, export_to_file, reindex
+from oeventdb.search.rebuild import Reindexed, reindex
 from oeventdb.search.sync import WORKERS, Totals, sync
+from oeventdb.search.to_file import Exported, export_to_file
 from oeventdb.search.verify import Verified, verify
 
 __all__ = [
