@@ -275,7 +275,7 @@ WITH restored AS (
     UPDATE public.ticket_holders AS h SET event_id = (j.old_row ->> 'event_id')::bigint
     FROM oeventdb_internal.journal AS j, public.tickets AS t
     WHERE j.migration = '0005.ticket-holders' AND j.table_name = 'ticket_holders' AND j.restored_at IS NULL
-        AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected')
+        AND j.reason IN (oeventdb_internal.event_correction(NULL), oeventdb_internal.event_correction(0))
         AND j.old_row ? 'event_id'
         AND h.id::text = j.key AND h.ticket_id::text = j.old_row ->> 'ticket_id' AND t.id = h.ticket_id AND h.event_id = t.event_id
         -- one that is gone cannot be put back
@@ -287,7 +287,11 @@ DELETE FROM oeventdb_internal.journal AS j USING restored AS r WHERE j.id = r.id
 -- another event or ticket was written since: on the next way down these say nothing of what is there then
 UPDATE oeventdb_internal.journal AS j SET reason = pg_catalog.format('%s, kept by a rollback', j.reason)
 WHERE j.migration = '0005.ticket-holders' AND j.table_name = 'ticket_holders' AND j.restored_at IS NULL
-    AND j.reason IN ('event missing, filled in from the ticket', 'event contradicted the ticket, corrected');
+    AND j.reason IN (oeventdb_internal.event_correction(NULL), oeventdb_internal.event_correction(0));
+
+-- >>> db/procedures/internal/event_correction.sql
+DROP FUNCTION oeventdb_internal.event_correction(bigint);
+-- <<<
 
 DROP INDEX public.ticket_holders_order;
 

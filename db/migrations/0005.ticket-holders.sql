@@ -80,6 +80,26 @@ COMMENT ON FUNCTION oeventdb_internal.order_is_live(text) IS
 REVOKE ALL ON FUNCTION oeventdb_internal.order_is_live(text) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/internal/event_correction.sql
+-- A holder whose event is not the ticket's gets the ticket's; the journal says which of two faults it was.
+-- SQL without SET search_path, so that it is inlined; it names nothing but its argument.
+CREATE OR REPLACE FUNCTION oeventdb_internal.event_correction(
+    old_event_id bigint
+) RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $function$
+    SELECT CASE WHEN event_correction.old_event_id IS NULL
+        THEN 'event missing, filled in from the ticket' ELSE 'event contradicted the ticket, corrected' END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.event_correction(bigint) IS
+'The journal''s reason for a holder of old_event_id (NULL: of none) that got its ticket''s event instead.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.event_correction(bigint) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/internal/refuse_wrong_event.sql
 -- What belongs to another event is refused in one wording.
 CREATE OR REPLACE FUNCTION oeventdb_internal.refuse_wrong_event(
@@ -1894,7 +1914,7 @@ BEGIN
             WITH wrong AS (
                 SELECT
                     h.id, n.event_id AS right_event_id, CASE WHEN n.is_live THEN n.place END AS number,
-                    h.event_id IS NULL AS is_missing,
+                    h.event_id AS old_event_id,
                     CASE WHEN h.event_id IS NULL
                          THEN pg_catalog.jsonb_build_object('id', h.id, 'ticket_id', h.ticket_id, 'event_id', h.event_id)
                          ELSE pg_catalog.to_jsonb(h.*) - 'admission_no' END AS old_row
@@ -1912,8 +1932,7 @@ BEGIN
                 INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
                 SELECT
                     '0005.ticket-holders', 'ticket_holders', w.id::text, w.old_row,
-                    CASE WHEN w.is_missing THEN 'event missing, filled in from the ticket'
-                         ELSE 'event contradicted the ticket, corrected' END
+                    oeventdb_internal.event_correction(w.old_event_id)
                 FROM wrong AS w
             )
             UPDATE public.ticket_holders AS h SET admission_no = w.number, event_id = w.right_event_id
@@ -2066,7 +2085,7 @@ BEGIN
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
             '0005.ticket-holders', 'ticket_holders', h.id::text, pg_catalog.to_jsonb(h.*) - 'admission_no',
-            CASE WHEN h.event_id IS NULL THEN 'event missing, filled in from the ticket' ELSE 'event contradicted the ticket, corrected' END
+            oeventdb_internal.event_correction(h.event_id)
         FROM public.ticket_holders AS h WHERE h.id = reconcile_holder.holder_id;
         UPDATE public.ticket_holders AS h SET event_id = v_holder.event_id WHERE h.id = reconcile_holder.holder_id;
     END IF;

@@ -92,8 +92,7 @@ BEGIN
         INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason)
         SELECT
             '0005.ticket-holders', restore_row.table_name, v_row ->> 'id', restore_row.old_row,
-            CASE WHEN restore_row.old_row ->> 'event_id' IS NULL
-                THEN 'event missing, filled in from the ticket' ELSE 'event contradicted the ticket, corrected' END
+            oeventdb_internal.event_correction((restore_row.old_row ->> 'event_id')::bigint)
         WHERE restore_row.old_row -> 'event_id' <> v_row -> 'event_id';
     END IF;
 
