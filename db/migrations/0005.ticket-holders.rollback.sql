@@ -122,6 +122,10 @@ DROP FUNCTION oeventdb_internal.claim_admission(bigint, bigint);
 DROP FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer);
 -- <<<
 
+-- >>> db/procedures/holders/lock_ticket.sql
+DROP FUNCTION IF EXISTS oeventdb_internal.lock_ticket;
+-- <<<
+
 -- >>> db/procedures/holders/await_admissions.sql
 DROP FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz);
 -- <<<

@@ -562,6 +562,33 @@ deadline has passed.';
 REVOKE ALL ON FUNCTION oeventdb_internal.await_admissions(bigint, integer, timestamptz) FROM PUBLIC;
 -- <<<
 
+-- >>> db/procedures/holders/lock_ticket.sql
+-- Whoever takes an admission locks its ticket first, as who moves or deletes the ticket does: the other way round the two would wait for each other.
+CREATE OR REPLACE FUNCTION oeventdb_internal.lock_ticket(
+    ticket_id bigint,
+    event_id bigint
+) RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM FROM public.tickets AS t WHERE t.id = lock_ticket.ticket_id AND t.event_id = lock_ticket.event_id FOR KEY SHARE;
+    IF FOUND THEN
+        RETURN;
+    ELSIF EXISTS (SELECT FROM public.tickets AS t WHERE t.id = lock_ticket.ticket_id) THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('ticket', lock_ticket.ticket_id, lock_ticket.event_id);
+    END IF;
+    PERFORM oeventdb_internal.refuse_unknown('ticket', lock_ticket.ticket_id);
+END
+$function$;
+
+COMMENT ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) IS
+'Keeps a ticket in its event, and from being deleted, to the end of the transaction. Raises OE105 when it is of another event by then, OE404 when it is gone.';
+
+REVOKE ALL ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) FROM PUBLIC;
+-- <<<
+
 -- >>> db/procedures/holders/claim_admissions.sql
 -- A buyer gets all the admissions asked for or none, waits only when too few are free, and is refused only when none can come free.
 CREATE OR REPLACE FUNCTION oeventdb_internal.claim_admissions(
@@ -580,6 +607,7 @@ DECLARE
 BEGIN
     LOOP
         BEGIN
+            PERFORM oeventdb_internal.lock_ticket(claim_admissions.ticket_id, claim_admissions.event_id);
             v_claimed := oeventdb_internal.take_free_admissions(claim_admissions.ticket_id, claim_admissions.wanted);
             WHILE pg_catalog.cardinality(v_claimed) < claim_admissions.wanted LOOP
                 IF NOT oeventdb_internal.open_next_range(claim_admissions.ticket_id, claim_admissions.event_id) THEN
@@ -632,14 +660,22 @@ DECLARE
     v_place integer := pg_catalog.floor(pg_catalog.random() * 2147483648)::bigint;
     v_claimed integer;
 BEGIN
-    DELETE FROM oeventdb_internal.free_admissions AS a
-    WHERE a.ctid = (
-        SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+    -- as lock_ticket does, but only where something seems to be free: who has to wait holds no lock meanwhile
+    PERFORM FROM public.tickets AS t
+    WHERE t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id AND EXISTS (
+        SELECT FROM oeventdb_internal.free_admissions AS f
         WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-        ORDER BY f.place LIMIT 1
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING a.admission_no INTO v_claimed;
+    ) FOR KEY SHARE OF t;
+    IF FOUND THEN
+        DELETE FROM oeventdb_internal.free_admissions AS a
+        WHERE a.ctid = (
+            SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+            WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
+            ORDER BY f.place LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        )
+        RETURNING a.admission_no INTO v_claimed;
+    END IF;
     IF v_claimed IS NULL THEN
         v_claimed := (
             oeventdb_internal.claim_admissions(claim_admission.ticket_id, claim_admission.event_id, 1)
@@ -1078,9 +1114,6 @@ BEGIN
                 USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
                       CONSTRAINT = 'ticket_holders_admission';
         END IF;
-        -- whoever is to have one from now on waits, and then finds the ticket in the other event
-        PERFORM FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
-        PERFORM FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;
@@ -1189,14 +1222,12 @@ BEGIN
         NEW.admission_no := NULL;
         IF v_event_id IS NOT NULL THEN
             -- without an admission no foreign key keeps the ticket in the event
-            PERFORM FROM public.tickets AS t WHERE t.id = NEW.ticket_id AND t.event_id = v_event_id FOR KEY SHARE;
-            IF NOT FOUND THEN
-                PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, v_event_id);
-            END IF;
+            PERFORM oeventdb_internal.lock_ticket(NEW.ticket_id, v_event_id);
         END IF;
     ELSIF NEW.admission_no = v_held THEN
         RETURN NEW;
     ELSIF NEW.admission_no IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_ticket(NEW.ticket_id, NEW.event_id);
         PERFORM oeventdb_internal.take_admission(NEW.ticket_id, NEW.event_id, NEW.admission_no);
     ELSIF v_held IS NOT NULL THEN
         NEW.admission_no := v_held;

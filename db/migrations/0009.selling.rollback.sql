@@ -38,7 +38,11 @@ DROP TRIGGER order_history_update ON public.orders;
 
 DROP TRIGGER order_amount ON public.orders;
 
+DROP TRIGGER IF EXISTS order_amount_insert ON public.orders;
+
 DROP TRIGGER order_lines ON public.orders_tickets;
+
+DROP TRIGGER IF EXISTS order_lines_truncate ON public.orders_tickets;
 
 DROP TRIGGER ticket_with_lines ON public.tickets;
 

@@ -1539,7 +1539,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) 
 -- <<<
 
 -- >>> db/procedures/selling/order_lines.sql
--- Whoever writes or deletes a line: the order stays one of one event, and its amount the sum of its lines.
+-- Whoever writes or deletes a line, or truncates them all: the order stays one of one event, and its amount the sum of its lines.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_lines() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -1547,19 +1547,27 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM oeventdb_internal.require_read_committed('orders_tickets is truncated', 'DELETE');
+        PERFORM oeventdb_internal.require_order_lines(
+            ARRAY(SELECT o.id FROM public.orders AS o WHERE o.currency IS NOT NULL AND o.amount <> 0 LIMIT 1), true
+        );
+        RETURN NULL;
+    END IF;
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.order_id, OLD.order_id], TG_OP = 'DELETE');
     RETURN NULL;
 END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_lines() IS
-'Trigger of public.orders_tickets, after a line is written or deleted. Raises OE105 and OE400 as require_order_lines does.';
+'Trigger of public.orders_tickets, after a line is written or deleted, and after all are truncated (0A000 under REPEATABLE READ and
+SERIALIZABLE). Raises OE105 and OE400 as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_lines() FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_amount.sql
--- Whoever changes what an order costs, or its event: it stays one of one event, and its amount the sum of its lines.
+-- Whoever writes what an order costs, or changes its event: it stays one of one event, and its amount the sum of its lines.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_amount() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -1571,12 +1579,16 @@ AS $function$
 DECLARE
     v_holder_id bigint;
 BEGIN
+    IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM public.orders_tickets AS l WHERE l.order_id = NEW.id) THEN
+        -- written in the same statement, as place_order does: their trigger adds them up
+        RETURN NULL;
+    END IF;
     IF OLD.currency IS NOT NULL AND NEW.currency IS NULL THEN
         -- then its amount would be nobody's concern
         PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
     END IF;
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
-    IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
         WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;
         IF FOUND THEN
@@ -1588,8 +1600,8 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, OE400
-for one that loses its currency, and both as require_order_lines does.';
+'Trigger of public.orders, after one with a currency is inserted, and after amount, currency or event_id is changed.
+Raises OE105 for an order with a holder of another event, OE400 for one that loses its currency, and both as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;
 -- <<<
@@ -2059,8 +2071,13 @@ BEGIN
             WHEN ((NEW.event_id IS NOT NULL AND OLD.event_id IS DISTINCT FROM NEW.event_id) OR OLD.currency IS DISTINCT FROM NEW.currency
                 OR (NEW.currency IS NOT NULL AND OLD.amount IS DISTINCT FROM NEW.amount))
             EXECUTE FUNCTION oeventdb_internal.order_amount();
+        CREATE TRIGGER order_amount_insert AFTER INSERT ON public.orders FOR EACH ROW
+            WHEN (NEW.currency IS NOT NULL)
+            EXECUTE FUNCTION oeventdb_internal.order_amount();
         CREATE TRIGGER order_lines AFTER INSERT OR UPDATE OR DELETE ON public.orders_tickets
             FOR EACH ROW EXECUTE FUNCTION oeventdb_internal.order_lines();
+        CREATE TRIGGER order_lines_truncate AFTER TRUNCATE ON public.orders_tickets
+            FOR EACH STATEMENT EXECUTE FUNCTION oeventdb_internal.order_lines();
         -- its name lets it come after ticket_quantity, which refuses a ticket that has holders
         CREATE TRIGGER ticket_with_lines AFTER UPDATE ON public.tickets FOR EACH ROW
             WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id)

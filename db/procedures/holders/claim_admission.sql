@@ -12,14 +12,22 @@ DECLARE
     v_place integer := pg_catalog.floor(pg_catalog.random() * 2147483648)::bigint;
     v_claimed integer;
 BEGIN
-    DELETE FROM oeventdb_internal.free_admissions AS a
-    WHERE a.ctid = (
-        SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+    -- as lock_ticket does, but only where something seems to be free: who has to wait holds no lock meanwhile
+    PERFORM FROM public.tickets AS t
+    WHERE t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id AND EXISTS (
+        SELECT FROM oeventdb_internal.free_admissions AS f
         WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-        ORDER BY f.place LIMIT 1
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING a.admission_no INTO v_claimed;
+    ) FOR KEY SHARE OF t;
+    IF FOUND THEN
+        DELETE FROM oeventdb_internal.free_admissions AS a
+        WHERE a.ctid = (
+            SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+            WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
+            ORDER BY f.place LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        )
+        RETURNING a.admission_no INTO v_claimed;
+    END IF;
     IF v_claimed IS NULL THEN
         v_claimed := (
             oeventdb_internal.claim_admissions(claim_admission.ticket_id, claim_admission.event_id, 1)

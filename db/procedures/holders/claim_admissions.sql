@@ -15,6 +15,7 @@ DECLARE
 BEGIN
     LOOP
         BEGIN
+            PERFORM oeventdb_internal.lock_ticket(claim_admissions.ticket_id, claim_admissions.event_id);
             v_claimed := oeventdb_internal.take_free_admissions(claim_admissions.ticket_id, claim_admissions.wanted);
             WHILE pg_catalog.cardinality(v_claimed) < claim_admissions.wanted LOOP
                 IF NOT oeventdb_internal.open_next_range(claim_admissions.ticket_id, claim_admissions.event_id) THEN

@@ -76,14 +76,12 @@ BEGIN
         NEW.admission_no := NULL;
         IF v_event_id IS NOT NULL THEN
             -- without an admission no foreign key keeps the ticket in the event
-            PERFORM FROM public.tickets AS t WHERE t.id = NEW.ticket_id AND t.event_id = v_event_id FOR KEY SHARE;
-            IF NOT FOUND THEN
-                PERFORM oeventdb_internal.refuse_wrong_event('ticket', NEW.ticket_id::bigint, v_event_id);
-            END IF;
+            PERFORM oeventdb_internal.lock_ticket(NEW.ticket_id, v_event_id);
         END IF;
     ELSIF NEW.admission_no = v_held THEN
         RETURN NEW;
     ELSIF NEW.admission_no IS NOT NULL THEN
+        PERFORM oeventdb_internal.lock_ticket(NEW.ticket_id, NEW.event_id);
         PERFORM oeventdb_internal.take_admission(NEW.ticket_id, NEW.event_id, NEW.admission_no);
     ELSIF v_held IS NOT NULL THEN
         NEW.admission_no := v_held;

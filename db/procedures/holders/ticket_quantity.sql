@@ -25,9 +25,6 @@ BEGIN
                 USING ERRCODE = 'foreign_key_violation', SCHEMA = 'public', TABLE = 'ticket_holders',
                       CONSTRAINT = 'ticket_holders_admission';
         END IF;
-        -- whoever is to have one from now on waits, and then finds the ticket in the other event
-        PERFORM FROM oeventdb_internal.free_admissions AS f WHERE f.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
-        PERFORM FROM oeventdb_internal.admission_ranges AS r WHERE r.ticket_id = OLD.id FOR UPDATE SKIP LOCKED;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
         UPDATE oeventdb_internal.free_admissions AS f SET ticket_id = NEW.id WHERE f.ticket_id = OLD.id;

@@ -1,4 +1,4 @@
--- Whoever changes what an order costs, or its event: it stays one of one event, and its amount the sum of its lines.
+-- Whoever writes what an order costs, or changes its event: it stays one of one event, and its amount the sum of its lines.
 CREATE OR REPLACE FUNCTION oeventdb_internal.order_amount() RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -10,12 +10,16 @@ AS $function$
 DECLARE
     v_holder_id bigint;
 BEGIN
+    IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM public.orders_tickets AS l WHERE l.order_id = NEW.id) THEN
+        -- written in the same statement, as place_order does: their trigger adds them up
+        RETURN NULL;
+    END IF;
     IF OLD.currency IS NOT NULL AND NEW.currency IS NULL THEN
         -- then its amount would be nobody's concern
         PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
     END IF;
     PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
-    IF NEW.event_id IS DISTINCT FROM OLD.event_id THEN
+    IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
         WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;
         IF FOUND THEN
@@ -27,7 +31,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.order_amount() IS
-'Trigger of public.orders, after amount, currency or event_id is changed. Raises OE105 for an order with a holder of another event, OE400
-for one that loses its currency, and both as require_order_lines does.';
+'Trigger of public.orders, after one with a currency is inserted, and after amount, currency or event_id is changed.
+Raises OE105 for an order with a holder of another event, OE400 for one that loses its currency, and both as require_order_lines does.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.order_amount() FROM PUBLIC;

@@ -51,6 +51,10 @@ def _names(shop: Shop) -> dict[str, Any]:
         "UPDATE orders_tickets SET order_id = %(legacy)s WHERE order_id = %(order)s",
         "DELETE FROM orders_tickets WHERE order_id = %(order)s",
         "INSERT INTO orders_tickets (order_id, ticket_id, quantity, price, discount) VALUES (%(order)s, %(other)s, 1, 1, 0)",
+        "INSERT INTO orders (currency, amount, status) VALUES ('EUR', 5, 'completed')",
+        "INSERT INTO orders (currency, status) VALUES ('EUR', 'completed')",
+        "TRUNCATE orders_tickets",
+        "TRUNCATE tickets CASCADE",
     ],
 )
 def test_an_amount_is_the_sum_of_the_lines(shop: Shop, refused: Refusal, write: str) -> None:
@@ -104,6 +108,11 @@ def test_what_adds_up_may_be_written(shop: Shop) -> None:
     shop.connection.execute("INSERT INTO orders_tickets VALUES (%(legacy)s, %(other)s, 3)", names)
     shop.connection.execute("UPDATE orders SET amount = 12.34 WHERE id = %(legacy)s", names)
     shop.connection.execute("DELETE FROM orders WHERE id IN (%(order)s, %(legacy)s)", names)
+    shop.connection.execute(
+        "WITH new AS (INSERT INTO orders (currency, amount) VALUES ('EUR', 5) RETURNING id)"
+        " INSERT INTO orders_tickets (order_id, ticket_id, quantity, price, discount) SELECT id, %(other)s, 1, 5, 0 FROM new",
+        names,
+    )
     assert broken(shop.connection) == []
 
 
