@@ -325,7 +325,8 @@ def _sort(
         if item.get("result") == "noop":
             # no failure to Elasticsearch, but the index has what it had before
             doubtful.append((change, {**item, "error": "dropped by a pipeline"}))
-        elif item["_index"] == alias and not failed:
+        elif item["_index"] == alias and (not failed or status == 409):
+            # in its place an index takes deletions, whatever is demanded, and has each by the second time
             outcome.put_off = f"{alias} is an index, not an alias of one"
         # 409: the index has this version or a newer one; 404 without an error: deleted already
         elif status < 300 or status == 409 or (status == 404 and not failed):

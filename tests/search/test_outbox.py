@@ -77,10 +77,12 @@ def test_a_deletion_waits_for_the_alias_and_makes_no_index(
     if in_its_place == "an index":
         elastic.ask("PUT", f"/{elastic.alias}")
     db.execute("DELETE FROM events WHERE id = %s", (event,))
-    with Cluster(elastic.url) as cluster:
-        outcome = outbox.step(db, cluster, elastic.alias)
-    assert (outcome.accepted, lag(db)) == ([], (1, 0))
-    assert elastic.alias in outcome.put_off
+    # an index in its place remembers the deletion, and answers the second time that it has that version
+    for _ in range(2):
+        with Cluster(elastic.url) as cluster:
+            outcome = outbox.step(db, cluster, elastic.alias)
+        assert (outcome.accepted, lag(db)) == ([], (1, 0))
+        assert elastic.alias in outcome.put_off
     if in_its_place == "an index":
         elastic.ask("DELETE", f"/{elastic.alias}")
     elastic.ask("PUT", f"/{live}/_alias/{elastic.alias}", aliases[elastic.alias])
