@@ -563,7 +563,7 @@ REVOKE ALL ON FUNCTION oeventdb_internal.await_admissions(bigint, integer, times
 -- <<<
 
 -- >>> db/procedures/holders/lock_ticket.sql
--- Whoever takes an admission locks its ticket first, as who moves or deletes the ticket does: the other way round the two would wait for each other.
+-- Whoever takes an admission locks event and ticket first, as who deletes one of them or moves the ticket does: no two wait for each other.
 CREATE OR REPLACE FUNCTION oeventdb_internal.lock_ticket(
     ticket_id bigint,
     event_id bigint
@@ -573,6 +573,8 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- gone where an old ticket names none that is there
+    PERFORM FROM public.events AS e WHERE e.id = lock_ticket.event_id FOR KEY SHARE;
     PERFORM FROM public.tickets AS t WHERE t.id = lock_ticket.ticket_id AND t.event_id = lock_ticket.event_id FOR KEY SHARE;
     IF FOUND THEN
         RETURN;
@@ -584,7 +586,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) IS
-'Keeps a ticket in its event, and from being deleted, to the end of the transaction. Raises OE105 when it is of another event by then, OE404 when it is gone.';
+'Keeps a ticket in its event, and both from being deleted, to the end of the transaction. Raises OE105 when it is of another event by then, OE404 when it is gone.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) FROM PUBLIC;
 -- <<<
@@ -660,22 +662,17 @@ DECLARE
     v_place integer := pg_catalog.floor(pg_catalog.random() * 2147483648)::bigint;
     v_claimed integer;
 BEGIN
-    -- as lock_ticket does, but only where something seems to be free: who has to wait holds no lock meanwhile
-    PERFORM FROM public.tickets AS t
-    WHERE t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id AND EXISTS (
-        SELECT FROM oeventdb_internal.free_admissions AS f
+    -- event and ticket first, as lock_ticket does, but only with an admission at hand: who has to wait for one keeps nobody from them
+    DELETE FROM oeventdb_internal.free_admissions AS a
+    WHERE a.ctid = (
+        SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+        INNER JOIN public.tickets AS t ON t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id
+        INNER JOIN public.events AS e ON e.id = claim_admission.event_id
         WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-    ) FOR KEY SHARE OF t;
-    IF FOUND THEN
-        DELETE FROM oeventdb_internal.free_admissions AS a
-        WHERE a.ctid = (
-            SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
-            WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-            ORDER BY f.place LIMIT 1
-            FOR UPDATE SKIP LOCKED
-        )
-        RETURNING a.admission_no INTO v_claimed;
-    END IF;
+        ORDER BY f.place LIMIT 1
+        FOR KEY SHARE OF e FOR KEY SHARE OF t FOR UPDATE OF f SKIP LOCKED
+    )
+    RETURNING a.admission_no INTO v_claimed;
     IF v_claimed IS NULL THEN
         v_claimed := (
             oeventdb_internal.claim_admissions(claim_admission.ticket_id, claim_admission.event_id, 1)

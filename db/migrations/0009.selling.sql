@@ -1106,6 +1106,8 @@ DECLARE
     v_id bigint;
     v_locked bigint;
 BEGIN
+    -- before its codes, which go with it
+    PERFORM FROM public.events AS e WHERE e.id = lock_codes.event_id FOR KEY SHARE;
     WHILE lock_codes.discount_code IS NOT NULL LOOP
         SELECT c.id INTO v_id FROM oeventdb_internal.live_discount_code(lock_codes.event_id, lock_codes.discount_code) AS c;
         IF v_id IS NULL THEN
@@ -1134,7 +1136,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.lock_codes(bigint, jsonb, text, text) IS
-'Locks the codes of an order, the discount code first, as everybody does. Raises what price_order raises where a text means no code.';
+'Locks the event and the codes of an order, the discount code first, as everybody does. Raises what price_order raises where a text means no code.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.lock_codes(bigint, jsonb, text, text) FROM PUBLIC;
 -- <<<

@@ -12,22 +12,17 @@ DECLARE
     v_place integer := pg_catalog.floor(pg_catalog.random() * 2147483648)::bigint;
     v_claimed integer;
 BEGIN
-    -- as lock_ticket does, but only where something seems to be free: who has to wait holds no lock meanwhile
-    PERFORM FROM public.tickets AS t
-    WHERE t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id AND EXISTS (
-        SELECT FROM oeventdb_internal.free_admissions AS f
+    -- event and ticket first, as lock_ticket does, but only with an admission at hand: who has to wait for one keeps nobody from them
+    DELETE FROM oeventdb_internal.free_admissions AS a
+    WHERE a.ctid = (
+        SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
+        INNER JOIN public.tickets AS t ON t.id = claim_admission.ticket_id AND t.event_id = claim_admission.event_id
+        INNER JOIN public.events AS e ON e.id = claim_admission.event_id
         WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-    ) FOR KEY SHARE OF t;
-    IF FOUND THEN
-        DELETE FROM oeventdb_internal.free_admissions AS a
-        WHERE a.ctid = (
-            SELECT f.ctid FROM oeventdb_internal.free_admissions AS f
-            WHERE f.ticket_id = claim_admission.ticket_id AND f.place >= v_place
-            ORDER BY f.place LIMIT 1
-            FOR UPDATE SKIP LOCKED
-        )
-        RETURNING a.admission_no INTO v_claimed;
-    END IF;
+        ORDER BY f.place LIMIT 1
+        FOR KEY SHARE OF e FOR KEY SHARE OF t FOR UPDATE OF f SKIP LOCKED
+    )
+    RETURNING a.admission_no INTO v_claimed;
     IF v_claimed IS NULL THEN
         v_claimed := (
             oeventdb_internal.claim_admissions(claim_admission.ticket_id, claim_admission.event_id, 1)
