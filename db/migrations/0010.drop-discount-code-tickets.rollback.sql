@@ -10,10 +10,13 @@ DO $$
 DECLARE
     v_names text[];
     v_definitions text[];
+    v_comments text[];
     v_name text;
 BEGIN
-    SELECT COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
-    INTO v_names, v_definitions
+    SELECT
+        COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid)),
+        pg_catalog.array_agg(pg_catalog.obj_description(c.oid, 'pg_constraint'))
+    INTO v_names, v_definitions, v_comments
     FROM pg_catalog.pg_constraint AS c
     WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND NOT c.convalidated;
     FOREACH v_name IN ARRAY v_names LOOP
@@ -58,6 +61,9 @@ BEGIN
     FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
         EXECUTE pg_catalog.format(
             'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
+        );
+        EXECUTE pg_catalog.format(
+            'COMMENT ON CONSTRAINT %I ON public.discount_codes IS %L', v_names[v_place], v_comments[v_place]
         );
     END LOOP;
 END
