@@ -223,11 +223,15 @@ BEGIN
             ), restored AS (
                 INSERT INTO public.ticket_holders (%1$s) OVERRIDING SYSTEM VALUE
                 SELECT %2$s FROM removed
-                ON CONFLICT DO NOTHING
+                ON CONFLICT %3$s DO NOTHING
                 RETURNING id
             )
             DELETE FROM oeventdb_internal.journal AS j USING restored AS r, removed AS m WHERE m.id = r.id AND j.id = m.oeventdb_journal_id
-            $query$, v_columns.names, v_columns.row_values
+            $query$, v_columns.names, v_columns.row_values,
+            -- of all unique keys, unless one is DEFERRABLE: that is an error
+            CASE WHEN EXISTS (
+                SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = 'public.ticket_holders'::regclass AND NOT i.indimmediate
+            ) THEN '(id)' END
         );
         PERFORM pg_catalog.set_config('enable_nestloop', v_nested, true);
     END IF;

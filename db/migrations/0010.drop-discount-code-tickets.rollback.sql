@@ -10,10 +10,13 @@ DO $$
 DECLARE
     v_names text[];
     v_definitions text[];
+    v_comments text[];
     v_name text;
 BEGIN
-    SELECT COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid))
-    INTO v_names, v_definitions
+    SELECT
+        COALESCE(pg_catalog.array_agg(c.conname), '{}'), pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(c.oid)),
+        pg_catalog.array_agg(pg_catalog.obj_description(c.oid, 'pg_constraint'))
+    INTO v_names, v_definitions, v_comments
     FROM pg_catalog.pg_constraint AS c
     WHERE c.conrelid = 'public.discount_codes'::regclass AND c.contype = 'c' AND NOT c.convalidated;
     FOREACH v_name IN ARRAY v_names LOOP
@@ -58,6 +61,9 @@ BEGIN
     FOR v_place IN 1 .. pg_catalog.cardinality(v_names) LOOP
         EXECUTE pg_catalog.format(
             'ALTER TABLE public.discount_codes ADD CONSTRAINT %I %s', v_names[v_place], v_definitions[v_place]
+        );
+        EXECUTE pg_catalog.format(
+            'COMMENT ON CONSTRAINT %I ON public.discount_codes IS %L', v_names[v_place], v_comments[v_place]
         );
     END LOOP;
 END
@@ -158,9 +164,10 @@ WHERE word.event_id IS NULL OR ticket.event_id IS NULL OR word.event_id <> ticke
 -- >>> db/audit/discount_code_tickets_unknown.sql
 -- Every word in the ticket text of a ticket code is the id of a ticket.
 -- table: discount_codes
--- Keys: the code and the word, as code:word. The last migration drops the column: where it is gone, its name means
--- the NULL beside the table.
-SELECT word.discount_code_id::text || ':' || word.ticket_text AS key
+-- Keys: the code and the word, as code:word; of a long one, as a text with other signs than commas is, the beginning,
+-- as much as an index holds. The last migration drops the column: where it is gone, its name means the NULL beside the
+-- table.
+SELECT word.discount_code_id::text || ':' || left(word.ticket_text, 500) AS key
 FROM (
     SELECT
         code.id AS discount_code_id,

@@ -92,7 +92,7 @@ _OWNER = """
 SELECT 'role', pg_catalog.pg_get_userbyid(c.relowner)
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger' AND c.relowner <> CURRENT_USER::pg_catalog.regrole
+WHERE n.nspname = 'oeventdb_internal' AND c.relname = 'ledger' AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
 """
 
 

@@ -12,6 +12,7 @@ from oeventdb import schema
 from oeventdb.demo.loading import LOADING_ORDER, load
 from tests.legacy import digest
 from tests.legacy.generator import Size, generate
+from tests.migrations.surroundings import query, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,3 +161,16 @@ def test_foreign_keys_of_own_columns_stay(legacy: str, connection: psycopg.Conne
     schema.migrate(legacy)
     kept = "SELECT conname::text FROM pg_constraint WHERE conname IN ('upgraded', 'next_code') ORDER BY 1"
     assert connection.execute(kept).fetchall() == [("next_code",), ("upgraded",)]
+
+
+def test_a_constraint_that_old_codes_may_break_keeps_its_comment(dirty: str) -> None:
+    schema.migrate(dirty)
+    run(
+        dirty,
+        "ALTER TABLE discount_codes ADD CONSTRAINT named CHECK (code <> 'A') NOT VALID",
+        "COMMENT ON CONSTRAINT named ON discount_codes IS 'it''s over'",
+    )
+    schema.rollback(dirty, to="0009")
+    comment = "SELECT obj_description(oid, 'pg_constraint'), convalidated FROM pg_constraint WHERE conname = 'named'"
+    assert query(dirty, comment) == [("it's over", False)]
+    assert query(dirty, "SELECT tickets FROM discount_codes") == [(" 1,",)]

@@ -289,6 +289,24 @@ def test_triggers_that_wait_for_the_commit_are_in_nobody_s_way(dirty: str) -> No
         assert digest.rows(connection, tables) == before
 
 
+def test_a_unique_key_of_the_holders_may_wait_for_the_commit(dirty: str) -> None:
+    run(
+        dirty,
+        "ALTER TABLE ticket_holders ADD CONSTRAINT places UNIQUE (ticket_id, id) DEFERRABLE INITIALLY DEFERRED",
+    )
+    with psycopg.connect(dirty) as connection:
+        before = digest.rows(connection, ["ticket_holders"])
+    schema.migrate(dirty)
+    run(dirty, "INSERT INTO ticket_holders (id, firstname, lastname) VALUES (5, 'has', 'the id')")
+    schema.rollback(dirty, to="0001")
+    run(
+        dirty,
+        "UPDATE ticket_holders SET firstname = 'A', lastname = 'B', ticket_id = 1, event_id = 1 WHERE id = 5",
+    )
+    with psycopg.connect(dirty) as connection:
+        assert digest.rows(connection, ["ticket_holders"]) == before
+
+
 SESSION_SETTINGS = {
     "default_transaction_isolation": "serializable",
     "DateStyle": "SQL, DMY",

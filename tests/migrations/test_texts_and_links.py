@@ -137,3 +137,14 @@ def test_a_ticket_that_changes_while_its_text_waits_for_it_has_its_lost_claim_li
         pass
     lost = "SELECT reason FROM oeventdb_internal.journal WHERE key = '1:5'"
     assert query(linked, lost) == [(reason,)]
+
+
+def test_a_long_text_without_commas_stops_nothing_and_is_kept_whole(legacy: str) -> None:
+    text = ";".join(str(number * 7919) for number in range(5000))
+    run(legacy, ROWS, f"UPDATE discount_codes SET tickets = '{text}' WHERE id = 1")
+    schema.migrate(legacy)
+    entries = "SELECT key, old_row ->> 'tickets' FROM oeventdb_internal.journal WHERE reason = %s AND key ~ '^1(:|$)'"
+    assert query(legacy, entries, ["no id of a ticket"]) == [(f"1:{text[:500]}", None)]
+    assert query(legacy, entries, ["text of ticket ids, now links"]) == [("1", text)]
+    schema.rollback(legacy, to="0001")
+    assert query(legacy, "SELECT tickets FROM discount_codes WHERE id = 1") == [(text,)]

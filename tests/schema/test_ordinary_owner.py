@@ -78,6 +78,17 @@ def test_who_goes_on_for_the_owner_does_so_as_the_owner(owned: str, roles: Roles
     assert schema.migrate(owned)
 
 
+@pytest.mark.parametrize("name", ["Upper", "of 'two' \\"])
+def test_the_owner_s_name_may_need_quotes(roles: Roles, name: str) -> None:
+    owned = roles.database(roles.create(name))
+    schema.migrate(owned, to="0002")
+    schema.migrate(owned, to="0003")
+    schema.migrate(roles.superuser(owned))
+    with schema.connect(owned) as connection:
+        assert schema.check(connection) == []
+    assert schema.rollback(owned, to="0001")
+
+
 @pytest.mark.parametrize("attempt", [schema.migrate, schema.rollback])
 def test_a_session_whose_changes_no_trigger_sees_is_refused(
     owned: str, roles: Roles, attempt: object
