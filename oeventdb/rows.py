@@ -66,9 +66,9 @@ class Order:
     """
 
     id: int
-    identifier: str | None
+    identifier: str
     event_id: int | None
-    status: str | None
+    status: str
     amount: Decimal | None
     currency: str | None
     email: str | None

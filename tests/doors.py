@@ -159,7 +159,7 @@ class World:
         )
         if status != placed.status:
             self._connection.execute("UPDATE orders SET status = %s WHERE id = %s", [status, placed.id])
-        return str(placed.identifier)
+        return placed.identifier
 
     def tweak(self, table: str, row: int, **columns: Any) -> int:
         """Change a row that was made, and return its id."""

@@ -22,13 +22,43 @@ JSON document. Exit status: 0 done; 1 refused or failed; 2 usage; 3 something di
 This page is generated from the commands' `--help` by `make docs`.
 """
 
+JSON = """\
+## What `--json` prints
+
+| command | document |
+| --- | --- |
+| `adopt` | `{"migration", "tables": {name: rows}, "other_tables", "notes": [text]}`; the rows are estimated |
+| `audit` | `[{"rule", "table", "violations", "sample": [key]}]` |
+| `check` | `[{"object", "kind", "state", "diff"}]`; the state is `missing`, `surplus` or `altered` |
+| `demo` | what it tells, act by act |
+| `expire-orders` | `{"expired"}` |
+| `grant` | `{"kind", "role", "granted": [statement]}` |
+| `migrate` | `{"applied": [id]}`; after `--reindex` also `"reindex"`, what `reindex` prints, null where it failed |
+| `migrate --dry-run` | `{"applied": [], "would_run": [id]}`; with `--reindex` also `"would_reindex"`, the alias |
+| `quarantine list` | `[{"id", "migration", "table", "key", "reason"}]` |
+| `quarantine restore` | `{"id", "migration", "table", "key", "reason", "journaled_at", "restored_at"}` |
+| `quarantine show` | the same, and `{"old_row": {column: value}, "current_row": {column: value}, "needs"}` |
+| `reindex` | `{"index", "alias", "documents", "seconds"}` |
+| `reindex --to-file` | `{"path", "documents", "seconds"}`; for `-` nothing, as the documents are on stdout |
+| `rollback` | `{"rolled_back": [id]}` |
+| `rollback --dry-run` | `{"rolled_back": [], "would_run": [id]}` |
+| `search` | `{"total", "hits": [{"id", "score", "name", ...}]}`; a hit has every field of its document |
+| `status` | `{"migrations": [{"id", "applied_at", "applied_by", "seconds", "adopted"}], "pending": [id], "functions": [{"name", "version", "hash", "current"}], "database", "package"}` |
+| `sync` | at its end `{"documents", "dead", "errors", "seconds"}`: changes acknowledged and refused, batches that had to wait |
+| `verify` | `{"documents", "missing": [id], "stale": [id], "surplus": [id], "repaired"}` |
+
+Times are ISO 8601 with their offset from UTC; the key of a row is a text. A command that fails prints its line on stderr, and no
+document unless something was done before: `migrate` and `rollback` print the migrations that they had finished.
+"""
+
 
 def commands_page() -> str:
-    """Every command with its arguments, options and example."""
+    """Every command with its arguments, options and example, and what each prints as JSON."""
     shared = _shared()
     parts = [INTRODUCTION]
     parts.append("## Options of every command\n\nGiven after the command.\n")
     parts.append(_options([option for option in shared if option.name]))
+    parts.append(JSON)
     names: set[str | None] = {option.name for option in shared}
     parts += [_section(path, command, names) for path, command in _commands(main, "oeventdb")]
     return "\n".join(parts)

@@ -84,7 +84,8 @@ BEGIN
             completed_at timestamptz, payment_reference text, cancel_note text
         );
         COMMENT ON TYPE oeventdb."order" IS
-        'An order of one event: status is pending (held until expires_at), completed, cancelled or expired; amount is the sum of its lines, in currency.';
+        'An order of one event: status is pending (held until expires_at), completed, cancelled or expired; amount is the sum of its lines, in currency.
+Nullable: event_id, amount, currency, email, discount_code_id, access_code_id, created_at, expires_at, completed_at, payment_reference, cancel_note.';
     END IF;
 END
 $$;

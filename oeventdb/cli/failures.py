@@ -107,6 +107,8 @@ def _given_locations(arguments: list[str]) -> Iterator[str]:
 def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
     line, status = describe(exception)
-    note(scrub(_one_line(line), *_given_locations(arguments)))
+    # what kind it is has no secrets, but may have the password in it: "postgresql" has "postgres"
+    kind, colon, message = _one_line(line).partition(": ")
+    note(kind + colon + scrub(message, *_given_locations(arguments)))
     give_up_data()
     return int(status)

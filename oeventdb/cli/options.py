@@ -109,6 +109,7 @@ def common_options(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         envvar="OEVENTDB_ALIAS",
         default="events",
         show_default=True,
+        metavar="ALIAS",
         help="Alias that points to the live search index.",
     )
     @click.option(

@@ -240,7 +240,7 @@ WITH acls AS (
     FROM pg_catalog.pg_attribute AS a
     JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND a.attacl IS NOT NULL
+    WHERE n.nspname IN ('oeventdb', 'oeventdb_internal') AND a.attacl IS NOT NULL AND NOT a.attisdropped
 ), given AS (
     SELECT s.object, e.privilege_type, e.is_grantable,
            CASE e.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(e.grantee) END AS role
@@ -256,7 +256,7 @@ WITH acls AS (
         UNION ALL
         SELECT 'column public.' || c.relname || '.' || a.attname, c.relowner, a.attacl
         FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
         WHERE c.relnamespace = pg_catalog.to_regnamespace('public') AND c.relname = ANY (%(tables)s)
     ) AS p
     CROSS JOIN LATERAL pg_catalog.aclexplode(p.acl) AS e

@@ -87,3 +87,18 @@ def test_a_dsn_in_another_encoding_is_one_line_without_its_secret(dsn: str) -> N
 def test_a_secret_given_as_an_option_is_masked_too() -> None:
     result = run(raising(errors.Refused("it was hunter2")), "go", "--dsn=host=x password=hunter2")
     assert one_line(result) == "refused: it was ***"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("status", "--dsn", "postgresql://postgres:postgres@127.0.0.1:1/x"), "postgresql: "),
+        (("search", "x", "--elasticsearch-url", "http://elastic:elastic@127.0.0.1:1"), "elasticsearch: "),
+    ],
+    ids=["postgresql", "elasticsearch"],
+)
+def test_a_failure_is_of_its_kind_whatever_the_password_is(
+    words: tuple[str, ...], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.query._PATIENCE", 0.2)
+    assert one_line(run(main, *words)).startswith(kind)

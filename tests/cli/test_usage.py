@@ -176,6 +176,12 @@ def test_every_option_of_every_command_has_a_variable_in_its_help(words: tuple[s
 
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
+def test_the_value_of_every_option_says_what_it_is(words: tuple[str, ...]) -> None:
+    options = run(main, *words, "--help").stdout.split("Options:", 1)[1]
+    assert re.findall(r"^ +(?:-\w, )?(--[\w-]+) (?:TEXT|INTEGER|FLOAT)\b", options, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in commands()])
 def test_every_variable_of_every_command_is_one_that_a_shell_can_set(words: tuple[str, ...]) -> None:
     command: click.Command | None = main
     for word in words:

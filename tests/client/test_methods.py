@@ -268,3 +268,10 @@ def _check_types(client: type, method: str, result: Any) -> None:
         for field in dataclasses.fields(row):
             if hints[field.name] is not Any:
                 assert isinstance(getattr(row, field.name), hints[field.name]), (field.name, row)
+
+
+def test_what_an_order_is_called_is_what_completing_or_cancelling_it_takes() -> None:
+    called = typing.get_type_hints(rows.Order, vars(rows))["identifier"]
+    for method in (Client.complete_order, Client.cancel_order):
+        module = inspect.getmodule(Client)
+        assert typing.get_type_hints(method, vars(module))["order_identifier"] == called

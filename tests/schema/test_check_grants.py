@@ -136,3 +136,13 @@ def test_a_rollback_leaves_nothing_of_a_grant(migrated: str, roles: Roles) -> No
     schema.rollback(migrated, to="0001")
     schema.migrate(migrated)
     assert tampered(migrated) == []
+
+
+def test_a_grant_on_a_column_that_a_rollback_has_dropped_is_none(migrated: str, roles: Roles) -> None:
+    role = roles.create("reader")
+    for _ in range(2):
+        schema.migrate(migrated)
+        with schema.connect(migrated) as connection:
+            schema.grant(connection, "reader", role)
+        assert tampered(migrated) == []
+        schema.rollback(migrated, to="0008")

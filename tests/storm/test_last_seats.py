@@ -159,7 +159,7 @@ def test_a_seat_that_comes_free_is_sold(rush: Rush, shop: Shop) -> None:
     def buy(client: Client, buyer: int) -> Order:
         order = client.place_order(event_id=shop.event, lines=[line(ticket)], email=EMAIL)
         if buyer % 4 == 0:
-            client.cancel_order(order_identifier=str(order.identifier))
+            client.cancel_order(order_identifier=order.identifier)
             cancelled["orders"] += 1
         return order
 

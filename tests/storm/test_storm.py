@@ -70,7 +70,7 @@ def _settle(connection: psycopg.Connection[Any], log: Log) -> None:
             order = client.place_order(**request)
         except Error:
             continue
-        log.placed[str(order.identifier)] = key
+        log.placed[order.identifier] = key
         assert client.place_order(**request).identifier == order.identifier
 
 

@@ -211,7 +211,7 @@ class Sailor(threading.Thread):
             request["idempotency_key"] = key
             self._log.in_doubt[key] = request
         order = self.client.place_order(**request)
-        self._log.placed[str(order.identifier)] = key
+        self._log.placed[order.identifier] = key
         if key is not None:
             del self._log.in_doubt[key]
 

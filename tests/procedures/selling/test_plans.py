@@ -27,8 +27,8 @@ def test_nothing_that_grows_is_read_from_end_to_end(db: psycopg.Connection) -> N
     with db.transaction():
         for _ in range(10):
             order = shop.place(line(ticket, 2))
-            shop.client.complete_order(order_identifier=str(order.identifier), payment_reference="paid")
-            shop.client.cancel_order(order_identifier=str(shop.place(line(ticket)).identifier))
+            shop.client.complete_order(order_identifier=order.identifier, payment_reference="paid")
+            shop.client.cancel_order(order_identifier=shop.place(line(ticket)).identifier)
             holder = shop.client.add_ticket_holder(ticket_id=ticket, firstname="Ada", lastname="Lovelace").id
             shop.client.check_in(ticket_holder_id=holder)
             shop.client.undo_check_in(ticket_holder_id=holder)

@@ -21,7 +21,7 @@ def _order(shop: Shop) -> tuple[int, str, str]:
     ticket = shop.ticket()
     code = shop.discount(ticket, tickets_number=5, max_quantity=None)
     order = shop.place(line(ticket), discount_code=code)
-    return int(shop.value("SELECT id FROM discount_codes WHERE code = %s", code)), code, str(order.identifier)
+    return int(shop.value("SELECT id FROM discount_codes WHERE code = %s", code)), code, order.identifier
 
 
 @pytest.mark.parametrize("function", ["cancel_order", "complete_order"])

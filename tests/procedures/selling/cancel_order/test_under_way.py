@@ -41,7 +41,7 @@ def _last_number(shop: Shop) -> tuple[int, Order]:
     last = shop.value("SELECT order_id FROM ticket_holders WHERE ticket_id = %s AND admission_no = 4", ticket)
     if last != order.id:
         order, guests = guests, order
-    shop.client.cancel_order(order_identifier=str(guests.identifier))
+    shop.client.cancel_order(order_identifier=guests.identifier)
     return ticket, order
 
 

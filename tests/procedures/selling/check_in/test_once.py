@@ -56,7 +56,7 @@ def test_a_dead_order_lets_nobody_in(shop: Shop, refused: Refusal, status: str) 
     order = shop.place(line(shop.ticket()))
     (holder,) = shop.holders(order)
     shop.connection.execute("UPDATE orders SET status = %s WHERE id = %s", [status, order.id])
-    with refused(shop.connection, OrderState, order=str(order.identifier), status=status):
+    with refused(shop.connection, OrderState, order=order.identifier, status=status):
         shop.client.check_in(ticket_holder_id=holder)
 
 

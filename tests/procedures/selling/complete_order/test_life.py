@@ -41,8 +41,8 @@ def test_every_state_by_every_function(shop: Shop, refused: Refusal, way: str, s
 
     def go() -> str | None:
         if way == "complete":
-            return shop.client.complete_order(order_identifier=str(order.identifier)).status
-        return shop.client.cancel_order(order_identifier=str(order.identifier)).status
+            return shop.client.complete_order(order_identifier=order.identifier).status
+        return shop.client.cancel_order(order_identifier=order.identifier).status
 
     if status in final:
         with refused(shop.connection, OrderState, status=status, order=order.identifier):
@@ -71,14 +71,14 @@ def test_every_state_after_every_other_by_the_legacy_application(shop: Shop, old
 
 def test_what_is_paid_is_kept_with_the_order(shop: Shop) -> None:
     order = shop.place(line(shop.ticket(), 2))
-    paid = shop.client.complete_order(order_identifier=str(order.identifier), payment_reference="tx 1")
+    paid = shop.client.complete_order(order_identifier=order.identifier, payment_reference="tx 1")
     assert (paid.status, paid.payment_reference, paid.amount) == ("completed", "tx 1", order.amount)
     assert paid.completed_at is not None
 
 
 def test_why_it_is_cancelled_is_kept_with_the_order(shop: Shop) -> None:
     order = shop.place(line(shop.ticket(), 2))
-    cancelled = shop.client.cancel_order(order_identifier=str(order.identifier), note="ill")
+    cancelled = shop.client.cancel_order(order_identifier=order.identifier, note="ill")
     assert (cancelled.status, cancelled.cancel_note, cancelled.completed_at) == ("cancelled", "ill", None)
 
 
@@ -98,7 +98,7 @@ def test_a_free_order_is_complete_at_once(shop: Shop) -> None:
 def test_an_overdue_order_that_nobody_expired_is_still_held(shop: Shop) -> None:
     order = shop.place(line(shop.ticket()))
     shop.overdue(order)
-    assert shop.client.complete_order(order_identifier=str(order.identifier)).status == "completed"
+    assert shop.client.complete_order(order_identifier=order.identifier).status == "completed"
 
 
 def test_a_payment_revives_an_expired_order(shop: Shop) -> None:
@@ -106,7 +106,7 @@ def test_a_payment_revives_an_expired_order(shop: Shop) -> None:
     code = shop.discount(one, tickets_number=3, max_quantity=3)
     order = shop.expired(line(one, 3), line(two), discount_code=code)
     assert (shop.held(one), shop.held(two), shop.uses(code)) == (0, 0, 0)
-    shop.client.complete_order(order_identifier=str(order.identifier))
+    shop.client.complete_order(order_identifier=order.identifier)
     assert (shop.held(one), shop.held(two), shop.uses(code)) == (3, 1, 3)
     assert broken(shop.connection) == []
 
@@ -116,7 +116,7 @@ def test_a_payment_too_late_changes_nothing(shop: Shop, refused: Refusal) -> Non
     order = shop.expired(line(first), line(second, 2))
     shop.place(line(second))
     with refused(shop.connection, OrderExpired, order=order.identifier, refused="OE101"):
-        shop.client.complete_order(order_identifier=str(order.identifier), payment_reference="tx 1")
+        shop.client.complete_order(order_identifier=order.identifier, payment_reference="tx 1")
     assert shop.status(order) == "expired"
     assert (shop.held(first), shop.held(second)) == (0, 1)
     assert shop.value("SELECT transaction_id FROM orders WHERE id = %s", order.id) is None
@@ -148,7 +148,7 @@ def test_a_payment_whose_code_was_used_up_meanwhile(shop: Shop, refused: Refusal
     order = shop.expired(line(ticket, 2), **given)
     shop.place(line(ticket), **given)
     with refused(shop.connection, OrderExpired, refused=CODES[table][1]):
-        shop.client.complete_order(order_identifier=str(order.identifier))
+        shop.client.complete_order(order_identifier=order.identifier)
     assert (shop.held(ticket), shop.uses(next(iter(given.values())), table)) == (1, 1)
 
 
@@ -160,7 +160,7 @@ def test_uses_come_back_and_can_be_had_again(shop: Shop, table: str) -> None:
     with pytest.raises(Error) as caught, shop.connection.transaction():
         shop.place(line(ticket), **given)
     assert caught.value.sqlstate == CODES[table][1]
-    shop.client.cancel_order(order_identifier=str(order.identifier))
+    shop.client.cancel_order(order_identifier=order.identifier)
     assert shop.uses(next(iter(given.values())), table) == 0
     shop.place(line(ticket, 2), **given)
     assert shop.uses(next(iter(given.values())), table) == 2
@@ -173,7 +173,7 @@ def test_a_code_that_gets_a_limit_counts_what_was_used(shop: Shop, table: str) -
     (code,) = given.values()
     shop.place(line(ticket, 3), **given)
     given_up = shop.place(line(ticket, 2), **given)
-    shop.client.cancel_order(order_identifier=str(given_up.identifier))
+    shop.client.cancel_order(order_identifier=given_up.identifier)
     assert shop.uses(code, table) == 0
     limit = f"UPDATE {table} SET tickets_number = %s WHERE code = %s"
     with pytest.raises(Exception, match="used_number"), shop.connection.transaction():
@@ -190,7 +190,7 @@ def test_a_code_whose_quantities_changed_does_not_matter_either(shop: Shop, uses
     code = shop.discount(ticket, tickets_number=uses, max_quantity=uses)
     order = shop.expired(line(ticket, 3), discount_code=code)
     shop.connection.execute("UPDATE discount_codes SET max_quantity = 2 WHERE code = %s", [code])
-    assert shop.client.complete_order(order_identifier=str(order.identifier)).status == "completed"
+    assert shop.client.complete_order(order_identifier=order.identifier).status == "completed"
 
 
 def test_a_code_that_ended_does_not_matter_to_who_used_it_in_time(shop: Shop) -> None:
@@ -201,7 +201,7 @@ def test_a_code_that_ended_does_not_matter_to_who_used_it_in_time(shop: Shop) ->
         "UPDATE discount_codes SET is_active = false, valid_till = %s WHERE code = %s",
         [samples.NOW - timedelta(days=1), code],
     )
-    assert shop.client.complete_order(order_identifier=str(order.identifier)).amount == order.amount
+    assert shop.client.complete_order(order_identifier=order.identifier).amount == order.amount
 
 
 @pytest.mark.parametrize("seats", ["all", "some"])
@@ -259,7 +259,7 @@ def test_a_code_that_is_deleted_leaves_the_order(shop: Shop) -> None:
     order = shop.place(line(ticket, 2), discount_code=code)
     number = int(shop.value("SELECT discount_code_id FROM orders WHERE id = %s", order.id))
     shop.client.delete_discount_code(discount_code_id=number)
-    paid = shop.client.complete_order(order_identifier=str(order.identifier))
+    paid = shop.client.complete_order(order_identifier=order.identifier)
     assert (paid.amount, paid.discount_code_id) == (order.amount, None)
     assert broken(shop.connection) == []
 
@@ -270,7 +270,7 @@ def test_a_payment_makes_the_holders_again_that_were_deleted_meanwhile(shop: Sho
     ticket = shop.ticket(quantity=2)
     order = shop.expired(line(ticket, 2))
     shop.connection.execute("DELETE FROM ticket_holders WHERE id = ANY (%s)", [shop.holders(order)[:deleted]])
-    shop.client.complete_order(order_identifier=str(order.identifier))
+    shop.client.complete_order(order_identifier=order.identifier)
     assert shop.held(ticket) == len(shop.holders(order)) == 2
 
 
@@ -282,7 +282,7 @@ def test_a_payment_for_deleted_holders_is_refused_when_their_seats_are_sold(
     shop.connection.execute("DELETE FROM ticket_holders WHERE order_id = %s", [order.id])
     shop.place(line(ticket))
     with refused(shop.connection, OrderExpired):
-        shop.client.complete_order(order_identifier=str(order.identifier))
+        shop.client.complete_order(order_identifier=order.identifier)
     assert shop.holders(order) == []
 
 

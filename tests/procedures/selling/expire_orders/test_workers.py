@@ -27,8 +27,8 @@ def test_only_overdue_pending_orders_expire(shop: Shop) -> None:
     overdue = [shop.place(line(ticket, 2), discount_code=code, access_code=door) for _ in range(3)]
     held, paid = shop.place(line(ticket), discount_code=code), shop.place(line(ticket), discount_code=code)
     cancelled, complete = shop.place(line(ticket)), shop.place(line(free))
-    shop.client.complete_order(order_identifier=str(paid.identifier))
-    shop.client.cancel_order(order_identifier=str(cancelled.identifier))
+    shop.client.complete_order(order_identifier=paid.identifier)
+    shop.client.cancel_order(order_identifier=cancelled.identifier)
     for order in (*overdue, paid, cancelled, complete):
         shop.overdue(order)
     freed = 0

@@ -28,7 +28,7 @@ def _who(shop: Shop, order: Order) -> Any:
 
 def test_the_whole_life_of_an_order(shop: Shop) -> None:
     order = shop.expired(line(shop.ticket()))
-    shop.client.complete_order(order_identifier=str(order.identifier))
+    shop.client.complete_order(order_identifier=order.identifier)
     assert shop.history(order) == [(None, "pending"), ("pending", "expired"), ("expired", "completed")]
 
 
@@ -40,7 +40,7 @@ def test_a_free_order_has_one_state(shop: Shop) -> None:
 def test_cancelled_and_expired_by_function(shop: Shop) -> None:
     ticket = shop.ticket()
     cancelled, expired = shop.place(line(ticket)), shop.place(line(ticket))
-    shop.client.cancel_order(order_identifier=str(cancelled.identifier))
+    shop.client.cancel_order(order_identifier=cancelled.identifier)
     shop.overdue(expired)
     while shop.client.expire_orders():
         pass
@@ -65,7 +65,7 @@ def test_the_legacy_application_writes_history_too(shop: Shop) -> None:
 def test_a_refused_change_is_no_history(shop: Shop) -> None:
     order = shop.place(line(shop.ticket(type="free")))
     with pytest.raises(Error), shop.connection.transaction():
-        shop.client.cancel_order(order_identifier=str(order.identifier))
+        shop.client.cancel_order(order_identifier=order.identifier)
     assert shop.history(order) == [(None, "completed")]
 
 
@@ -92,7 +92,7 @@ def test_the_user_of_the_application_is_named_for_one_transaction(setup: Session
     assert _who(shop, nameless) == ("postgres", None)
     with shop.connection.transaction():
         shop.connection.execute("SET LOCAL oeventdb.\"user\" = 'ada@example.org'")
-        shop.client.cancel_order(order_identifier=str(named.identifier))
+        shop.client.cancel_order(order_identifier=named.identifier)
     assert _who(shop, named) == ("postgres", "ada@example.org")
 
 

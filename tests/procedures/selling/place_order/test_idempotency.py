@@ -37,7 +37,7 @@ def test_the_same_request_gets_the_same_order(shop: Shop) -> None:
 def test_the_answer_is_the_order_as_it_is_now(shop: Shop) -> None:
     order = shop.place(line(shop.ticket()), idempotency_key="a")
     lines = [line(int(shop.value("SELECT ticket_id FROM orders_tickets WHERE order_id = %s", order.id)))]
-    shop.client.complete_order(order_identifier=str(order.identifier))
+    shop.client.complete_order(order_identifier=order.identifier)
     assert shop.place(*lines, idempotency_key="a").status == "completed"
 
 
@@ -102,7 +102,7 @@ def test_the_key_of_a_refused_order_is_free(shop: Shop, refused: Refusal) -> Non
 def test_the_key_of_a_cancelled_order_is_not(shop: Shop) -> None:
     ticket = shop.ticket()
     order = shop.place(line(ticket), idempotency_key="a")
-    shop.client.cancel_order(order_identifier=str(order.identifier))
+    shop.client.cancel_order(order_identifier=order.identifier)
     again = shop.place(line(ticket), idempotency_key="a")
     assert (again.id, again.status) == (order.id, "cancelled")
 
