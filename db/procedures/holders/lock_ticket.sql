@@ -21,6 +21,7 @@ END
 $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) IS
-'Keeps a ticket in its event, and both from being deleted, to the end of the transaction. Raises OE105 when it is of another event by then, OE404 when it is gone.';
+'Keeps a ticket in its event, and both from being deleted, to the end of the transaction.
+Raises OE105 when it is of another event by then, OE404 when it is gone.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.lock_ticket(bigint, bigint) FROM PUBLIC;
