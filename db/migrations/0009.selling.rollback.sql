@@ -116,7 +116,7 @@ DROP FUNCTION oeventdb_internal.order_lines();
 -- <<<
 
 -- >>> db/procedures/selling/require_order_lines.sql
-DROP FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean);
+DROP FUNCTION oeventdb_internal.require_order_lines(bigint, boolean);
 -- <<<
 
 -- >>> db/procedures/selling/expire_orders.sql

@@ -1491,7 +1491,7 @@ REVOKE ALL ON FUNCTION oeventdb.expire_orders(integer) FROM PUBLIC;
 -- >>> db/procedures/selling/require_order_lines.sql
 -- The lines of an order are for tickets of its event, and add up to its amount if it was sold by place_order.
 CREATE OR REPLACE FUNCTION oeventdb_internal.require_order_lines(
-    order_ids bigint[],
+    order_id bigint,
     is_deletion boolean
 ) RETURNS void
 LANGUAGE plpgsql
@@ -1503,42 +1503,43 @@ SET enable_seqscan = off
 AS $function$
 DECLARE
     v_found record;
+    v_is_written boolean := false;
 BEGIN
-    -- written, not only locked: who moves one of these orders to another event must see the lines, or fail. Not what this transaction has
-    -- written, as place_order has; an UPDATE of nothing would cost it more than the look
-    IF EXISTS (
-        SELECT FROM public.orders AS o
-        WHERE o.id = ANY (require_order_lines.order_ids) AND o.xmin <> pg_catalog.pg_current_xact_id()::xid
-    ) THEN
-        UPDATE public.orders AS o SET status = o.status WHERE o.id = ANY (require_order_lines.order_ids);
-    END IF;
-    FOR v_found IN
-        SELECT
-            o.event_id,
-            pg_catalog.min(l.ticket_id) FILTER (WHERE t.event_id <> o.event_id) AS other_ticket_id,
-            o.currency IS NOT NULL AND o.amount IS DISTINCT FROM
-                COALESCE(pg_catalog.sum(l.quantity * (l.price - l.discount)), 0)::double precision AS is_unequal
-        FROM public.orders AS o
-        LEFT JOIN public.orders_tickets AS l ON l.order_id = o.id
-        LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
-        -- not there when the order is what is being deleted
-        WHERE o.id = ANY (require_order_lines.order_ids)
-        GROUP BY o.id
     LOOP
-        IF v_found.other_ticket_id IS NOT NULL AND NOT require_order_lines.is_deletion THEN
-            PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
-        ELSIF v_found.is_unequal THEN
-            PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
-        END IF;
+        SELECT
+            o.event_id, s.other_ticket_id, o.currency IS NOT NULL AND o.amount IS DISTINCT FROM s.amount AS is_unequal,
+            o.xmin <> pg_catalog.pg_current_xact_id()::xid AS is_older
+        INTO v_found
+        FROM public.orders AS o
+        CROSS JOIN LATERAL (
+            SELECT
+                pg_catalog.min(l.ticket_id) FILTER (WHERE t.event_id <> o.event_id) AS other_ticket_id,
+                COALESCE(pg_catalog.sum(l.quantity * (l.price - l.discount)), 0)::double precision AS amount
+            FROM public.orders_tickets AS l
+            LEFT JOIN public.tickets AS t ON t.id = l.ticket_id
+            WHERE l.order_id = o.id
+        ) AS s
+        -- not there when the order is what is being deleted
+        WHERE o.id = require_order_lines.order_id;
+        EXIT WHEN v_is_written OR v_found.is_older IS NOT TRUE;
+        -- written, not only locked: who moves this order to another event must see the lines, or fail. Not what this transaction has written, as
+        -- place_order has; an UPDATE of nothing would cost it more than the look
+        UPDATE public.orders AS o SET status = o.status WHERE o.id = require_order_lines.order_id;
+        v_is_written := true;
     END LOOP;
+    IF v_found.other_ticket_id IS NOT NULL AND NOT require_order_lines.is_deletion THEN
+        PERFORM oeventdb_internal.refuse_wrong_event('ticket', v_found.other_ticket_id::bigint, v_found.event_id::bigint);
+    ELSIF v_found.is_unequal THEN
+        PERFORM oeventdb_internal.refuse_argument('amount', 'is not the sum of the order''s lines');
+    END IF;
 END
 $function$;
 
-COMMENT ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) IS
+COMMENT ON FUNCTION oeventdb_internal.require_order_lines(bigint, boolean) IS
 'Raises OE105 for an order with a ticket of another event, unless lines are being deleted; OE400 for an amount that is not the sum of the lines,
 where the order has a currency.';
 
-REVOKE ALL ON FUNCTION oeventdb_internal.require_order_lines(bigint[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION oeventdb_internal.require_order_lines(bigint, boolean) FROM PUBLIC;
 -- <<<
 
 -- >>> db/procedures/selling/order_lines.sql
@@ -1553,11 +1554,15 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM oeventdb_internal.require_read_committed('orders_tickets is truncated', 'DELETE');
         PERFORM oeventdb_internal.require_order_lines(
-            ARRAY(SELECT o.id FROM public.orders AS o WHERE o.currency IS NOT NULL AND o.amount <> 0 LIMIT 1), true
+            (SELECT o.id FROM public.orders AS o WHERE o.currency IS NOT NULL AND o.amount <> 0 LIMIT 1), true
         );
         RETURN NULL;
     END IF;
-    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.order_id, OLD.order_id], TG_OP = 'DELETE');
+    -- the one with the lower id first: two who exchange lines between two orders would wait for each other
+    PERFORM oeventdb_internal.require_order_lines(LEAST(NEW.order_id, OLD.order_id), TG_OP = 'DELETE');
+    IF TG_OP = 'UPDATE' AND NEW.order_id <> OLD.order_id THEN
+        PERFORM oeventdb_internal.require_order_lines(GREATEST(NEW.order_id, OLD.order_id), false);
+    END IF;
     RETURN NULL;
 END
 $function$;
@@ -1590,7 +1595,7 @@ BEGIN
         -- then its amount would be nobody's concern
         PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
     END IF;
-    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    PERFORM oeventdb_internal.require_order_lines(NEW.id, false);
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
         WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;

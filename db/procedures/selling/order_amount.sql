@@ -18,7 +18,7 @@ BEGIN
         -- then its amount would be nobody's concern
         PERFORM oeventdb_internal.refuse_argument('currency', 'is NULL, for an order that was sold in one');
     END IF;
-    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.id], false);
+    PERFORM oeventdb_internal.require_order_lines(NEW.id, false);
     IF TG_OP = 'UPDATE' AND NEW.event_id IS DISTINCT FROM OLD.event_id THEN
         SELECT h.id INTO v_holder_id FROM public.ticket_holders AS h
         WHERE h.order_id = NEW.id AND h.ticket_id IS NOT NULL AND h.event_id <> NEW.event_id LIMIT 1;

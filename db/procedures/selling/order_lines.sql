@@ -9,11 +9,15 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM oeventdb_internal.require_read_committed('orders_tickets is truncated', 'DELETE');
         PERFORM oeventdb_internal.require_order_lines(
-            ARRAY(SELECT o.id FROM public.orders AS o WHERE o.currency IS NOT NULL AND o.amount <> 0 LIMIT 1), true
+            (SELECT o.id FROM public.orders AS o WHERE o.currency IS NOT NULL AND o.amount <> 0 LIMIT 1), true
         );
         RETURN NULL;
     END IF;
-    PERFORM oeventdb_internal.require_order_lines(ARRAY[NEW.order_id, OLD.order_id], TG_OP = 'DELETE');
+    -- the one with the lower id first: two who exchange lines between two orders would wait for each other
+    PERFORM oeventdb_internal.require_order_lines(LEAST(NEW.order_id, OLD.order_id), TG_OP = 'DELETE');
+    IF TG_OP = 'UPDATE' AND NEW.order_id <> OLD.order_id THEN
+        PERFORM oeventdb_internal.require_order_lines(GREATEST(NEW.order_id, OLD.order_id), false);
+    END IF;
     RETURN NULL;
 END
 $function$;
