@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psycopg
 import pytest
 
 from oeventdb import Client, DiscountCodeUsedUp, schema
+from tests.migrations.surroundings import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Databases
 
 ROWS = """
 INSERT INTO events (id, name, starts_at, ends_at, timezone) VALUES (1, 'one', now(), now(), 'UTC');
@@ -26,13 +34,19 @@ CROSS JOIN generate_series(1, 3) AS seat;
 """
 
 
+@pytest.fixture(scope="module")
+def sold_template(databases: Databases, legacy_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        run(dsn, ROWS)
+        schema.migrate(dsn)
+
+    return databases.template(legacy_template, prepare)
+
+
 @pytest.fixture
-def sold(legacy: str) -> psycopg.Connection:
+def sold(new_database: Callable[[str], str], sold_template: str) -> psycopg.Connection:
     """An autocommit connection to a migrated database whose orders used codes before."""
-    with psycopg.connect(legacy, autocommit=True) as connection:
-        connection.execute(ROWS.encode())
-    schema.migrate(legacy)
-    return psycopg.connect(legacy, autocommit=True)
+    return psycopg.connect(new_database(sold_template), autocommit=True)
 
 
 def used(connection: psycopg.Connection) -> dict[int, int]:

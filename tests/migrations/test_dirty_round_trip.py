@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,23 +16,9 @@ from tests.legacy.generator import generate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import Databases
+
 LEGACY = "0001.legacy-tables"
-
-
-@pytest.fixture(params=[0])
-def dirty(request: pytest.FixtureRequest, legacy: str) -> str:
-    """Return the DSN of a dirty legacy database with sixty foreign tables."""
-    with psycopg.connect(legacy) as connection:
-        load(connection, generate(request.param))
-        foreign.create(connection)
-    return legacy
-
-
-@pytest.fixture
-def connection(dirty: str) -> Iterator[psycopg.Connection]:
-    """Return an autocommit connection to the dirty database."""
-    with psycopg.connect(dirty, autocommit=True) as connected:
-        yield connected
 
 
 def journal(connection: psycopg.Connection) -> list[tuple[str, ...]]:
@@ -49,64 +36,104 @@ def internal_tables(connection: psycopg.Connection) -> list[str]:
     return sorted({row[0] for row in rows} - {"ledger", "journal", "progress"})
 
 
-@pytest.mark.parametrize("dirty", [0, 1], indirect=True)
-def test_rolling_back_gives_every_legacy_table_back_byte_for_byte(
-    dirty: str, connection: psycopg.Connection
-) -> None:
-    before = digest.rows(connection, LOADING_ORDER)
-    shape = digest.shape(connection, LOADING_ORDER)
-    schema.migrate(dirty)
-    assert digest.rows(connection, LOADING_ORDER) != before
-    schema.rollback(dirty, to=LEGACY)
-    assert digest.rows(connection, LOADING_ORDER) == before
-    assert digest.shape(connection, LOADING_ORDER) == shape
+@dataclass(frozen=True)
+class State:
+    """Digests of the rows, and the shapes, of the tables of Open Event and of sixty foreign ones."""
+
+    rows: dict[str, str]
+    shape: list[str]
+    foreign: tuple[dict[str, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Internal:
+    """What our own tables hold."""
+
+    rows: dict[str, str]
+    journal: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A dirty legacy database on its way up and down, and where it is now: as it was before."""
+
+    dsn: str
+    connection: psycopg.Connection
+    before: State
+    migrated: State
+    internal: Internal
+    back: State
+
+
+def dirt(connection: psycopg.Connection, seed: int) -> None:
+    """Fill a legacy database with dirty rows, and add sixty foreign tables."""
+    with connection.transaction():
+        load(connection, generate(seed))
+        foreign.create(connection)
+
+
+def seen(connection: psycopg.Connection) -> State:
+    others = digest.rows(connection, foreign.TABLES), digest.shape(connection, foreign.TABLES)
+    return State(digest.rows(connection, LOADING_ORDER), digest.shape(connection, LOADING_ORDER), others)
+
+
+def seen_of_ours(connection: psycopg.Connection) -> Internal:
+    return Internal(
+        digest.rows(connection, internal_tables(connection), "oeventdb_internal"), journal(connection)
+    )
+
+
+@pytest.fixture(scope="module", params=[0, 1])
+def trip(request: pytest.FixtureRequest, databases: Databases, legacy_template: str) -> Iterator[Trip]:
+    """A dirty legacy database that was migrated and rolled back."""
+    dsn = databases.create(legacy_template)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        dirt(connection, request.param)
+        before = seen(connection)
+        schema.migrate(dsn)
+        migrated, internal = seen(connection), seen_of_ours(connection)
+        schema.rollback(dsn, to=LEGACY)
+        yield Trip(dsn, connection, before, migrated, internal, seen(connection))
+
+
+def test_rolling_back_gives_every_legacy_table_back_byte_for_byte(trip: Trip) -> None:
+    assert trip.migrated.rows != trip.before.rows
+    assert trip.back.rows == trip.before.rows
+    assert trip.back.shape == trip.before.shape
+
+
+def test_foreign_tables_come_through_untouched(trip: Trip) -> None:
+    assert trip.migrated.foreign == trip.before.foreign
+    assert trip.back.foreign == trip.before.foreign
+
+
+@pytest.mark.parametrize("trip", [0], indirect=True)
+def test_migrating_again_gives_the_same_database_as_the_first_time(trip: Trip) -> None:
+    schema.migrate(trip.dsn)
+    assert seen(trip.connection) == trip.migrated
+    assert seen_of_ours(trip.connection) == trip.internal
 
 
 DERIVED = ("admission_no",)
 """What a migration may take away and its rollback need not give back: holders of dead orders give up theirs."""
 
 
-def test_each_migration_is_undone_by_its_own_rollback(dirty: str, connection: psycopg.Connection) -> None:
-    def state() -> tuple[dict[str, str], list[str]]:
-        return digest.rows(connection, LOADING_ORDER, without=DERIVED), digest.shape(
-            connection, LOADING_ORDER
-        )
+def test_each_migration_is_undone_by_its_own_rollback(legacy: str) -> None:
+    with psycopg.connect(legacy, autocommit=True) as connection:
+        dirt(connection, 0)
 
-    ids = [migration.id for migration in schema.load()]
-    states = []
-    for migration in ids[1:]:
-        states.append(state())
-        schema.migrate(dirty, to=migration)
-    for previous, (rows, shape) in zip(reversed(ids[:-1]), reversed(states), strict=True):
-        schema.rollback(dirty, to=previous)
-        found = state()
-        assert found[0] == rows, previous
-        assert found[1] == shape, previous
+        def state() -> tuple[dict[str, str], list[str]]:
+            return digest.rows(connection, LOADING_ORDER, without=DERIVED), digest.shape(
+                connection, LOADING_ORDER
+            )
 
-
-def test_migrating_again_gives_the_same_database_as_the_first_time(
-    dirty: str, connection: psycopg.Connection
-) -> None:
-    schema.migrate(dirty)
-    internal = internal_tables(connection)
-    first = (
-        digest.rows(connection, LOADING_ORDER),
-        digest.shape(connection, LOADING_ORDER),
-        digest.rows(connection, internal, "oeventdb_internal"),
-        journal(connection),
-    )
-    schema.rollback(dirty, to=LEGACY)
-    schema.migrate(dirty)
-    assert internal_tables(connection) == internal
-    assert digest.rows(connection, LOADING_ORDER) == first[0]
-    assert digest.shape(connection, LOADING_ORDER) == first[1]
-    assert digest.rows(connection, internal, "oeventdb_internal") == first[2]
-    assert journal(connection) == first[3]
-
-
-def test_foreign_tables_come_through_untouched(dirty: str, connection: psycopg.Connection) -> None:
-    before = digest.rows(connection, foreign.TABLES), digest.shape(connection, foreign.TABLES)
-    schema.migrate(dirty)
-    assert (digest.rows(connection, foreign.TABLES), digest.shape(connection, foreign.TABLES)) == before
-    schema.rollback(dirty, to=LEGACY)
-    assert (digest.rows(connection, foreign.TABLES), digest.shape(connection, foreign.TABLES)) == before
+        ids = [migration.id for migration in schema.load()]
+        states = []
+        for migration in ids[1:]:
+            states.append(state())
+            schema.migrate(legacy, to=migration)
+        for previous, (rows, shape) in zip(reversed(ids[:-1]), reversed(states), strict=True):
+            schema.rollback(legacy, to=previous)
+            found = state()
+            assert found[0] == rows, previous
+            assert found[1] == shape, previous

@@ -44,16 +44,22 @@ def rules(shared_connection: psycopg.Connection) -> Iterator[psycopg.Connection]
         yield shared_connection
 
 
-@pytest.fixture
-def stage(shared: str) -> Iterator[Stage]:
-    """Return a maker of sessions; afterwards no invariant may be broken."""
+@pytest.fixture(scope="module")
+def watching(shared: str) -> Iterator[psycopg.Connection]:
+    """Return a connection to the shared database that looks at the invariants: it has planned the queries once."""
     with psycopg.connect(shared, autocommit=True) as connection:
-        before = connection.execute("SELECT coalesce(max(id), 0) FROM tickets").fetchone()
-        assert before is not None
-        made = Stage(shared)
-        yield made
-        made.close()
-        assert invariants.broken(connection, since=before[0]) == []
+        yield connection
+
+
+@pytest.fixture
+def stage(shared: str, watching: psycopg.Connection) -> Iterator[Stage]:
+    """Return a maker of sessions; afterwards no invariant may be broken."""
+    before = watching.execute("SELECT coalesce(max(id), 0) FROM tickets").fetchone()
+    assert before is not None
+    made = Stage(shared)
+    yield made
+    made.close()
+    assert invariants.broken(watching, since=before[0]) == []
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
@@ -36,9 +38,8 @@ class Session:
 
     def __init__(self, dsn: str, **settings: str) -> None:
         options = {"statement_timeout": "30s", "deadlock_timeout": "100ms", **settings}
-        self.connection = psycopg.connect(dsn, autocommit=True)
-        for name, value in options.items():
-            self.connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        set_so = " ".join(f"-c {name}={value}" for name, value in options.items())
+        self.connection = psycopg.connect(make_conninfo(dsn, options=set_so), autocommit=True)
         self.pid = self.connection.info.backend_pid
         self._worker = ThreadPoolExecutor(1)
 
@@ -74,7 +75,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; a statement that still runs is cancelled."""
-        self.connection.cancel_safe()
+        if self.connection.info.transaction_status == TransactionStatus.ACTIVE:
+            self.connection.cancel_safe()
         self._worker.shutdown()
         self.connection.close()
 

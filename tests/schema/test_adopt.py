@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -17,26 +19,60 @@ from tests.legacy.generator import generate
 from tests.roles import Roles
 from tests.schema import open_event
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Databases
+
 LEGACY = "0001.legacy-tables"
 
 
-@pytest.fixture(params=[False, True], ids=["fresh", "grown"])
-def open_event_dsn(request: pytest.FixtureRequest, empty: str) -> str:
-    """Return the DSN of a database of Open Event with dirty rows and foreign tables."""
-    with psycopg.connect(empty) as connection:
-        open_event.create(connection, grown=request.param)
-        load(connection, generate(5))
-        open_event.add_foreign(connection)
-        open_event.fill_sequences(connection)
-    return empty
+@pytest.fixture(scope="module", params=[False, True], ids=["fresh", "grown"])
+def open_event_template(request: pytest.FixtureRequest, databases: Databases) -> str:
+    def prepare(dsn: str) -> None:
+        with psycopg.connect(dsn) as connection:
+            open_event.create(connection, grown=request.param)
+            load(connection, generate(5))
+            open_event.add_foreign(connection)
+            open_event.fill_sequences(connection)
+
+    return databases.template("template0", prepare)
 
 
 @pytest.fixture
-def fresh(empty: str) -> str:
+def open_event_dsn(new_database: Callable[[str], str], open_event_template: str) -> str:
+    """Return the DSN of a database of Open Event with dirty rows and foreign tables."""
+    return new_database(open_event_template)
+
+
+@pytest.fixture(scope="module")
+def taken_over_template(databases: Databases, open_event_template: str) -> str:
+    def prepare(dsn: str) -> None:
+        adopt(dsn)
+        assert schema.migrate(dsn) == [m.id for m in schema.load()[1:]]
+
+    return databases.template(open_event_template, prepare)
+
+
+@pytest.fixture
+def taken_over(new_database: Callable[[str], str], taken_over_template: str) -> str:
+    """Return the DSN of such a database that was adopted and migrated."""
+    return new_database(taken_over_template)
+
+
+@pytest.fixture(scope="module")
+def fresh_template(databases: Databases) -> str:
+    def prepare(dsn: str) -> None:
+        with psycopg.connect(dsn) as connection:
+            open_event.create(connection, grown=False)
+
+    return databases.template("template0", prepare)
+
+
+@pytest.fixture
+def fresh(new_database: Callable[[str], str], fresh_template: str) -> str:
     """Return the DSN of a freshly installed Open Event without rows."""
-    with psycopg.connect(empty) as connection:
-        open_event.create(connection, grown=False)
-    return empty
+    return new_database(fresh_template)
 
 
 def adopt(dsn: str) -> schema.Adoption:
@@ -44,13 +80,19 @@ def adopt(dsn: str) -> schema.Adoption:
         return schema.adopt(connection)
 
 
-def differences(dsn: str, statement: str) -> list[str]:
-    """Change a database and return why it is not adopted; nothing may be written."""
-    with psycopg.connect(dsn) as connection:
+@pytest.fixture(scope="module")
+def unchanged(databases: Databases, fresh_template: str) -> Iterator[psycopg.Connection]:
+    """Return a connection to a freshly installed Open Event; what is done there is undone."""
+    with schema.connect(databases.create(fresh_template)) as connection:
+        yield connection
+
+
+def differences(connection: psycopg.Connection, statement: str) -> list[str]:
+    """Change a database, return why it is not adopted, and undo the change; nothing else may be written."""
+    with connection.transaction(force_rollback=True):
         connection.execute(statement.encode())
-    with pytest.raises(NotAdoptable) as refused:
-        adopt(dsn)
-    with psycopg.connect(dsn) as connection:
+        with pytest.raises(NotAdoptable) as refused:
+            schema.adopt(connection)
         found = connection.execute("SELECT to_regnamespace('oeventdb_internal')").fetchone()
     assert found == (None,)
     assert all(difference in str(refused.value) for difference in refused.value.differences)
@@ -72,29 +114,25 @@ def test_it_is_marked_and_nothing_else_changes(open_event_dsn: str) -> None:
     assert [(m.id, m.adopted) for m in status.migrations] == [(LEGACY, True)]
 
 
-def test_it_is_migrated_as_released_and_back_again(open_event_dsn: str) -> None:
+def test_it_is_migrated_as_released_and_back_again(open_event_dsn: str, taken_over: str) -> None:
     with psycopg.connect(open_event_dsn) as connection:
         before = digest.rows(connection, (*LOADING_ORDER, *foreign.TABLES))
-    adopt(open_event_dsn)
-    assert schema.migrate(open_event_dsn) == [m.id for m in schema.load()[1:]]
-    with psycopg.connect(open_event_dsn) as connection:
+    with psycopg.connect(taken_over) as connection:
         assert schema.check(connection) == []
         foreign_before = {table: before[table] for table in foreign.PLAIN}
         assert digest.rows(connection, foreign.PLAIN) == foreign_before
-    schema.rollback(open_event_dsn, to=LEGACY)
-    with psycopg.connect(open_event_dsn) as connection:
+    schema.rollback(taken_over, to=LEGACY)
+    with psycopg.connect(taken_over) as connection:
         assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}
-    plan = CliRunner().invoke(main, ["rollback", "--dry-run", "--dsn", open_event_dsn]).stdout
+    plan = CliRunner().invoke(main, ["rollback", "--dry-run", "--dsn", taken_over]).stdout
     assert plan == f"{LEGACY}  is no longer marked as applied; the adopted tables stay as they are\n"
-    assert schema.rollback(open_event_dsn) == [LEGACY]
-    with psycopg.connect(open_event_dsn) as connection:
+    assert schema.rollback(taken_over) == [LEGACY]
+    with psycopg.connect(taken_over) as connection:
         assert digest.rows(connection, LOADING_ORDER) == {t: before[t] for t in LOADING_ORDER}
 
 
-def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) -> None:
-    adopt(open_event_dsn)
-    schema.migrate(open_event_dsn)
-    with psycopg.connect(open_event_dsn) as connection:
+def test_the_legacy_applications_own_statements_still_work(taken_over: str) -> None:
+    with psycopg.connect(taken_over) as connection:
         run = connection.execute
         run("INSERT INTO users (_email, _password) VALUES ('a@example.org', 'x')")
         run(
@@ -217,30 +255,32 @@ def test_the_legacy_applications_own_statements_still_work(open_event_dsn: str) 
         ),
     ],
 )
-def test_what_differs_is_refused_by_name(fresh: str, statement: str, difference: str) -> None:
-    assert difference in differences(fresh, statement)
+def test_what_differs_is_refused_by_name(
+    unchanged: psycopg.Connection, statement: str, difference: str
+) -> None:
+    assert difference in differences(unchanged, statement)
 
 
-def test_a_column_under_which_two_codes_may_be_one_is_refused(fresh: str) -> None:
-    with psycopg.connect(fresh) as connection:
-        try:
-            connection.execute(
-                "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
-            )
-        except psycopg.errors.FeatureNotSupported:
-            pytest.skip("this server has no ICU")
-    assert differences(fresh, "ALTER TABLE discount_codes ALTER COLUMN code TYPE varchar COLLATE ci") == [
+def test_a_column_under_which_two_codes_may_be_one_is_refused(unchanged: psycopg.Connection) -> None:
+    collation = "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    column = "ALTER TABLE discount_codes ALTER COLUMN code TYPE varchar COLLATE ci"
+    try:
+        found = differences(unchanged, f"{collation}; {column}")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server has no ICU")
+    assert found == [
         "column discount_codes.code has a nondeterministic collation, under which codes and states are ambiguous"
     ]
 
 
-def test_all_differences_are_listed_at_once(fresh: str) -> None:
+def test_all_differences_are_listed_at_once(unchanged: psycopg.Connection) -> None:
     statement = "DROP TABLE association; ALTER TABLE orders DROP COLUMN brand, DROP COLUMN last4"
-    assert len(differences(fresh, statement)) == 3
+    assert len(differences(unchanged, statement)) == 3
 
 
 def test_an_empty_database_is_refused(empty: str) -> None:
-    assert len(differences(empty, "SELECT 1")) == len(LOADING_ORDER)
+    with schema.connect(empty) as connection:
+        assert len(differences(connection, "SELECT 1")) == len(LOADING_ORDER)
 
 
 def test_tables_of_another_owner_are_refused(owned: str, roles: Roles) -> None:
@@ -249,7 +289,8 @@ def test_tables_of_another_owner_are_refused(owned: str, roles: Roles) -> None:
     with psycopg.connect(roles.superuser(owned)) as connection:
         connection.execute("ALTER TABLE public.events OWNER TO CURRENT_USER")
         (user,) = connection.execute("SELECT CURRENT_USER").fetchone() or ()
-    assert differences(owned, "SELECT 1") == [f"table events belongs to {user}"]
+    with schema.connect(owned) as connection:
+        assert differences(connection, "SELECT 1") == [f"table events belongs to {user}"]
 
 
 def test_it_is_adopted_once(fresh: str) -> None:
@@ -283,7 +324,7 @@ def test_an_upgrader_at_work_is_not_disturbed(fresh: str) -> None:
         adopt(fresh)
 
 
-@pytest.mark.parametrize("open_event_dsn", [True], indirect=True)
+@pytest.mark.parametrize("open_event_template", [True], indirect=True)
 def test_what_is_allowed_to_differ_is_explained(open_event_dsn: str) -> None:
     notes = " ".join(adopt(open_event_dsn).notes)
     assert "key columns are integer" in notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -13,6 +14,11 @@ from oeventdb.cli import main
 from oeventdb.errors import Refused
 from oeventdb.schema import Difference
 from tests.roles import Roles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Databases
 
 FUNCTION = "oeventdb.update_rating(text)"
 AS_RELEASED = "RETURNS numeric LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
@@ -34,6 +40,13 @@ def test_a_freshly_migrated_database_is_as_released(migrated: str) -> None:
 def test_a_database_of_others_is_refused(empty: str) -> None:
     with pytest.raises(Refused, match="has no ledger"):
         tampered(empty)
+
+
+@pytest.fixture(scope="module")
+def as_released(databases: Databases, migrated_template: str) -> Iterator[psycopg.Connection]:
+    """A connection to a migrated database, whose changes are to be undone."""
+    with schema.connect(databases.create(migrated_template)) as connection:
+        yield connection
 
 
 @pytest.mark.parametrize(
@@ -257,9 +270,11 @@ def test_a_database_of_others_is_refused(empty: str) -> None:
     ],
 )
 def test_what_was_tampered_with_is_named(
-    migrated: str, statement: str, kind: str, name: str, state: str, diff: str
+    as_released: psycopg.Connection, statement: str, kind: str, name: str, state: str, diff: str
 ) -> None:
-    found = {(d.kind, d.object): d for d in tampered(migrated, statement)}
+    with as_released.transaction(force_rollback=True):
+        as_released.execute(statement.encode())
+        found = {(d.kind, d.object): d for d in schema.check(as_released)}
     assert (kind, name) in found, list(found)
     assert found[kind, name].state == state
     assert diff in found[kind, name].diff

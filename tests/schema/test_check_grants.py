@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from oeventdb import schema
 from tests.roles import Roles
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def owned_template(postgres: Postgres) -> Iterator[tuple[str, str]]:
-    """Return the name of an ordinary role, and of a database that it owns and has migrated, to copy."""
+def owned_by_role(postgres: Postgres) -> Iterator[tuple[str, psycopg.Connection]]:
+    """Return an ordinary role, and the superuser's connection to a database that it owns and has migrated; what is done there is undone."""
     roles = Roles(postgres.dsn)
     owner = roles.create("owner")
     dsn = roles.database(owner)
     schema.migrate(dsn)
-    yield owner, str(conninfo_to_dict(dsn)["dbname"])
+    with schema.connect(roles.superuser(dsn)) as connection:
+        yield owner, connection
     roles.close()
 
 
@@ -82,11 +83,13 @@ def test_a_table_that_is_gone_is_listed_where_a_reader_is_recorded(migrated: str
     ],
 )
 def test_what_the_owner_of_the_functions_lacks_is_missing(
-    owned_template: tuple[str, str], roles: Roles, statement: str, lacking: list[str]
+    owned_by_role: tuple[str, psycopg.Connection], statement: str, lacking: list[str]
 ) -> None:
-    owner, template = owned_template
-    superuser, other = roles.superuser(roles.database(owner, template)), roles.create("other")
-    found = tampered(superuser, statement.format(owner=f'"{owner}"', other=f'"{other}"'))
+    owner, connection = owned_by_role
+    with connection.transaction(force_rollback=True):
+        connection.execute("CREATE ROLE other")
+        connection.execute(statement.format(owner=f'"{owner}"', other="other").encode())
+        found = schema.check(connection)
     assert {(d.kind, d.state) for d in found} <= {("grant", "missing")}
     assert [d.object for d in found] == [f"{name} to {owner}" for name in lacking]
 

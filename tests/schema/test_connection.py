@@ -137,11 +137,12 @@ def test_a_server_that_does_not_answer_is_not_waited_for_long() -> None:
 def test_a_server_that_stands_still_with_its_connections_open_is_lost(
     listening: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.2)
-    monkeypatch.setattr("oeventdb.connection._LONGEST_ANSWER", 0.2)
     with Proxy(*listening) as proxy:
         port = proxy.url.rpartition(":")[2]
         connection = schema.connect(f"host=127.0.0.1 port={port} user=postgres")
+        # not before: a busy server may take as long to begin with
+        monkeypatch.setattr("oeventdb.connection._LONGEST_SILENCE", 0.2)
+        monkeypatch.setattr("oeventdb.connection._LONGEST_ANSWER", 0.2)
         proxy.flowing.clear()
         # should it wait, the proxy lets go of it
         release = threading.Timer(20, proxy.flowing.set)
