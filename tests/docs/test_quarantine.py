@@ -7,7 +7,10 @@ import re
 from tests.docs import reading
 
 PAGE = (reading.DOCS / "how-to" / "quarantine.md").read_text("utf-8")
-_JOURNALING = re.compile(r"(?:(?:WITH [^;]*?)?INSERT INTO|UPDATE) oeventdb_internal\.journal .*?;", re.DOTALL)
+_JOURNALING = re.compile(
+    r"(?:(?:WITH [^;]*?)?INSERT INTO|UPDATE) oeventdb_internal\.journal .*?;|FUNCTION oeventdb_internal\.event_correction\(.*?;",
+    re.DOTALL,
+)
 _COMMENT = re.compile(r"--.*")
 
 
