@@ -190,7 +190,7 @@ def test_a_holder_that_moved_to_another_ticket_since_keeps_its_event(legacy: str
         "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id)"
         " VALUES (1, 'A', 'B', 1, 2), (2, 'A', 'B', 1, NULL), (3, 'A', 'B', 1, 2), (4, 'A', 'B', 1, NULL)",
     )
-    schema.migrate(legacy, to="0005")
+    schema.migrate(legacy)
     run(legacy, "UPDATE ticket_holders SET ticket_id = 3, event_id = 3 WHERE id IN (1, 2)")
     schema.rollback(legacy, to="0001")
     holders = "SELECT id, ticket_id, event_id FROM ticket_holders ORDER BY id"
@@ -207,7 +207,7 @@ def test_a_holder_that_was_restored_since_has_its_event_of_before_again(legacy: 
         "INSERT INTO ticket_holders (id, firstname, lastname, ticket_id, event_id)"
         " VALUES (1, 'A', 'B', 1, NULL), (2, 'A', 'B', 1, 2), (3, 'A', 'B', 1, 1), (4, 'A', 'B', 1, NULL)",
     )
-    schema.migrate(legacy, to="0008")
+    schema.migrate(legacy)
     run(legacy, "UPDATE tickets SET quantity = 9")
     with schema.connect(legacy) as connection:
         for entry in schema.journal_list(connection):

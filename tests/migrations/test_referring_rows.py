@@ -183,7 +183,7 @@ def test_removals_that_take_long_keep_nobody_waiting_and_their_cause_is_named(
     client = threading.Thread(target=write)
     client.start()
     try:
-        schema.migrate(dirty, to="0005", patience=5)
+        schema.migrate(dirty, patience=5)
     finally:
         over.set()
         client.join()
@@ -205,7 +205,7 @@ def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: s
     with pytest.raises(
         MigrationFailed, match=r"seats: 1 of its rows point at .*ticket_holders.*, e\.g\. 3"
     ) as failed:
-        schema.migrate(dirty, to="0005")
+        schema.migrate(dirty)
     assert failed.value.hint is not None
     assert "seats_holder" in failed.value.hint
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
@@ -213,7 +213,7 @@ def test_a_row_that_forbids_the_removal_is_named_and_nothing_is_removed(dirty: s
         (0,)
     ]
     run(dirty, "UPDATE seats SET holder_id = NULL WHERE holder_id = 3")
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     assert query(dirty, "SELECT id FROM ticket_holders ORDER BY id") == [(1,), (2,)]
 
 
@@ -224,5 +224,5 @@ def test_holders_that_point_at_each_other_are_no_endless_task(dirty: str) -> Non
         "UPDATE ticket_holders SET leader_id = CASE id WHEN 1 THEN 5 WHEN 5 THEN 1 END",
     )
     with pytest.raises(MigrationFailed, match=r"ticket_holders: 1 of its rows point at .*, e\.g\. 5"):
-        schema.migrate(dirty, to="0005")
+        schema.migrate(dirty)
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]

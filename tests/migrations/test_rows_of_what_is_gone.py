@@ -63,7 +63,7 @@ def test_rows_whose_event_is_gone_are_in_nobody_s_way(dirty: str) -> None:
     tables = ["ticket_holders", "feedback", "tickets"]
     with psycopg.connect(dirty) as connection:
         before = digest.rows(connection, tables)
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     assert query(
         dirty, "SELECT id, event_id, admission_no FROM ticket_holders WHERE id > 10 ORDER BY id"
     ) == [
@@ -95,7 +95,7 @@ def test_removed_holders_whom_a_rollback_cannot_put_back_are_warned_of(
         dirty,
         "SET session_replication_role = replica; UPDATE ticket_holders SET order_id = 77 WHERE id IN (3, 4)",
     )
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     schema.rollback(dirty, to="0001")
     kept = "SELECT key, id FROM oeventdb_internal.journal ORDER BY id"
     (first, entry), (second, _) = query(dirty, kept)

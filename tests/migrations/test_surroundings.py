@@ -59,7 +59,7 @@ def test_what_needs_the_text_of_the_ratings_is_named_before_anything_is_done(dir
 
 
 def test_a_view_that_is_made_again_for_the_number_is_in_the_way_of_the_rollback_and_named(dirty: str) -> None:
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     run(
         dirty,
         "CREATE VIEW reviews AS SELECT rating FROM feedback",
@@ -151,7 +151,7 @@ def test_how_a_column_and_its_indexes_are_kept_comes_back_too(dirty: str) -> Non
 
 def test_what_cannot_be_made_again_stays_in_the_journal(dirty: str) -> None:
     run(dirty, "ALTER TABLE feedback ADD CONSTRAINT decent CHECK (rating <> '2')")
-    schema.migrate(dirty, to="0003")
+    schema.migrate(dirty)
     run(dirty, "UPDATE feedback SET rating = 2 WHERE id = 1")
     schema.rollback(dirty, to="0001")
     assert query(dirty, "SELECT key FROM oeventdb_internal.journal WHERE old_row ? 'statement'") == [
@@ -166,7 +166,7 @@ def test_columns_of_others_may_have_any_name(dirty: str) -> None:
         "ALTER TABLE feedback ADD COLUMN stars int, ADD COLUMN was text",
         "UPDATE feedback SET stars = 3, was = 'x'",
     )
-    schema.migrate(dirty, to="0004")
+    schema.migrate(dirty)
     assert query(dirty, "SELECT rating::text, stars, was FROM feedback ORDER BY id") == [
         ("4.5", 3, "x"),
         ("0", 3, "x"),
@@ -190,9 +190,9 @@ def test_a_database_that_publishes_all_its_tables_is_migrated(dirty: str) -> Non
 def test_a_publication_that_keeps_rows_from_being_deleted_is_told_of(dirty: str) -> None:
     run(dirty, "CREATE PUBLICATION named FOR TABLE ticket_holders WHERE (firstname <> 'Nobody')")
     with pytest.raises(MigrationFailed, match="replica identity"):
-        schema.migrate(dirty, to="0005")
+        schema.migrate(dirty)
     run(dirty, "DROP PUBLICATION named")
-    assert schema.migrate(dirty, to="0005")
+    assert schema.migrate(dirty)
 
 
 def test_a_constraint_that_rows_may_break_is_named_before_anything_is_done(dirty: str) -> None:
@@ -202,9 +202,9 @@ def test_a_constraint_that_rows_may_break_is_named_before_anything_is_done(dirty
             schema.migrate(dirty, dry_run=dry_run)
     assert query(dirty, "SELECT to_regnamespace('oeventdb')") == [(None,)]
     run(dirty, "ALTER TABLE ticket_holders DROP CONSTRAINT called")
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT called CHECK (firstname <> 'A') NOT VALID")
-    assert schema.migrate(dirty, to="0005") == []
+    assert schema.migrate(dirty) == []
 
 
 def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(dirty: str) -> None:
@@ -214,10 +214,10 @@ def test_a_trigger_that_refuses_is_quoted_and_the_migration_goes_on_without_it(d
         "CREATE TRIGGER final BEFORE UPDATE OR DELETE ON ticket_holders EXECUTE FUNCTION final()",
     )
     with pytest.raises(MigrationFailed, match="holders are final") as failed:
-        schema.migrate(dirty, to="0005")
+        schema.migrate(dirty)
     assert failed.value.hint == "put that right and run the command again to go on"
     run(dirty, "ALTER TABLE ticket_holders DISABLE TRIGGER final")
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
 
 
 LONG = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 200) AS n)"
@@ -258,10 +258,10 @@ def test_a_trigger_that_keeps_rows_without_a_word_is_named(dirty: str) -> None:
     with pytest.raises(
         MigrationFailed, match=r"ticket_holders keeps rows from being deleted: kept \("
     ) as failed:
-        schema.migrate(dirty, to="0005")
+        schema.migrate(dirty)
     assert failed.value.hint == "Disable it, run the command again, and enable it afterwards."
     run(dirty, "ALTER TABLE ticket_holders DISABLE TRIGGER kept")
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(2,)]
 
 
@@ -346,7 +346,7 @@ def test_holders_come_back_into_a_table_with_more_columns_than_they_had(dirty: s
     if server_version(dirty) >= 180000:
         run(dirty, "ALTER TABLE ticket_holders ADD COLUMN twice int GENERATED ALWAYS AS (badge * 2) VIRTUAL")
     before = query(dirty, everyone)
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(2,)]
     run(dirty, "ALTER TABLE ticket_holders ADD COLUMN seat text NOT NULL DEFAULT 'any'")
     schema.rollback(dirty, to="0001")
@@ -358,7 +358,7 @@ def test_a_constraint_that_nobody_enforces_is_in_nobody_s_way(dirty: str) -> Non
     if server_version(dirty) < 180000:
         pytest.skip("constraints are all enforced before PostgreSQL 18")
     run(dirty, "ALTER TABLE ticket_holders ADD CONSTRAINT named CHECK (firstname <> 'A') NOT ENFORCED")
-    schema.migrate(dirty, to="0005")
+    schema.migrate(dirty)
     schema.rollback(dirty, to="0001")
     assert query(dirty, "SELECT count(*) FROM ticket_holders") == [(5,)]
     assert query(dirty, "SELECT count(*) FROM pg_constraint WHERE conname = 'named'") == [(1,)]

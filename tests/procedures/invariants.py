@@ -41,8 +41,8 @@ JOIN oeventdb_internal.admission_ranges AS r
   ON r.ticket_id = a.ticket_id AND a.admission_no BETWEEN r.first_no AND r.last_no
 UNION ALL
 SELECT 'free but not opened', unopened.* FROM (
-    SELECT ticket_id, admission_no FROM oeventdb_internal.free_admissions WHERE ticket_id > %(since)s
-    EXCEPT SELECT ticket_id, admission_no FROM oeventdb_internal.admissions WHERE ticket_id > %(since)s
+    SELECT ticket_id, admission_no FROM oeventdb_internal.free_admissions
+    EXCEPT SELECT ticket_id, admission_no FROM oeventdb_internal.admissions
 ) AS unopened
 UNION ALL
 SELECT 'held by a dead order', h.ticket_id, h.admission_no

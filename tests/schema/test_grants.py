@@ -226,7 +226,7 @@ def test_unknown_roles_and_kinds_are_refused(migrated: str, kind: str, role: str
 
 
 def test_the_owner_is_refused(owned: str) -> None:
-    schema.migrate(owned, to="0002")
+    schema.migrate(owned)
     with schema.connect(owned) as connection:
         user = connection.info.user
     with pytest.raises(Refused, match="can do everything already"):
