@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import psycopg
@@ -35,22 +35,35 @@ def _one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _with_hint(kind: str, message: str, hint: str | None) -> str:
-    return f"{kind}: {message} ({hint})" if hint else f"{kind}: {message}"
+def _with_hint(message: str, hint: str | None) -> str:
+    return f"{message} ({hint})" if hint else message
 
 
-def _describe_psycopg(exception: psycopg.Error) -> tuple[str, Exit]:
+class _Failure(NamedTuple):
+    """What kind of failure it is, an SQLSTATE or a word; what is said of it; and the exit status."""
+
+    kind: str
+    message: str
+    status: int
+
+
+def _of_rule(rule: errors.Error) -> _Failure:
+    return _Failure(rule.sqlstate, _with_hint(str(rule), rule.hint), Exit.FAILED)
+
+
+def _of_postgresql(exception: psycopg.Error) -> _Failure:
     rule = errors.translate(exception)
     if isinstance(rule, errors.Error):
-        return _with_hint(rule.sqlstate, str(rule), rule.hint), Exit.FAILED
+        return _of_rule(rule)
     message = exception.diag.message_primary or str(exception) or type(exception).__name__
     state = exception.sqlstate
+    kind = state or "postgresql"
     lost = isinstance(exception, psycopg.OperationalError) and state is None
-    if lost or (state or "").startswith(_UNREACHABLE_CLASSES) or state in _UNREACHABLE_CODES:
-        hint = None if (state or "").startswith(_REFUSING_CLASSES) else _WHEN_LOST
-        return _with_hint(state or "postgresql", message, hint), Exit.DATABASE
-    hint = exception.diag.message_hint or _HINTS.get(state or "")
-    return _with_hint(state or "postgresql", message, hint), Exit.FAILED
+    if lost or kind.startswith(_UNREACHABLE_CLASSES) or kind in _UNREACHABLE_CODES:
+        hint = None if kind.startswith(_REFUSING_CLASSES) else _WHEN_LOST
+        return _Failure(kind, _with_hint(message, hint), Exit.DATABASE)
+    hint = exception.diag.message_hint or _HINTS.get(kind)
+    return _Failure(kind, _with_hint(message, hint), Exit.FAILED)
 
 
 def _is_of_elasticsearch(exception: BaseException) -> bool:
@@ -59,38 +72,37 @@ def _is_of_elasticsearch(exception: BaseException) -> bool:
     return not modules.isdisjoint({"elasticsearch", "elastic_transport"})
 
 
-def _usage(exception: click.UsageError) -> str:
+def _of_usage(exception: click.UsageError) -> _Failure:
     message = exception.format_message().rstrip(".")
-    if exception.ctx is None:
-        return f"usage: {message}"
-    return f"usage: {message} (see {exception.ctx.command_path} --help)"
+    where = f"see {exception.ctx.command_path} --help" if exception.ctx is not None else None
+    return _Failure("usage", _with_hint(message, where), Exit.USAGE)
 
 
-def describe(exception: BaseException) -> tuple[str, int]:
-    """Return the line to print and the exit status for a failure.
+def _failure(exception: BaseException) -> _Failure:
+    """Return what is to be said of an exception.
 
-    An exception nobody foresaw is a defect of ours: it is still one line, with its type.
+    One that nobody foresaw is a defect of ours: it is still one line, with its type.
     """
     if isinstance(exception, errors.OperationError):
-        line = _with_hint(exception.kind, str(exception), exception.hint)
-        return line, exception.exit_code
+        message = _with_hint(str(exception), exception.hint)
+        return _Failure(exception.kind, message, exception.exit_code)
     if isinstance(exception, errors.Error):
-        return _with_hint(exception.sqlstate, str(exception), exception.hint), Exit.FAILED
+        return _of_rule(exception)
     if isinstance(exception, psycopg.Error):
-        return _describe_psycopg(exception)
+        return _of_postgresql(exception)
     if _is_of_elasticsearch(exception):
-        return f"elasticsearch: {exception}", Exit.SEARCH
+        return _Failure("elasticsearch", str(exception), Exit.SEARCH)
     if isinstance(exception, click.UsageError):
-        return _usage(exception), Exit.USAGE
+        return _of_usage(exception)
     if isinstance(exception, click.ClickException):
-        return f"error: {exception.format_message()}", exception.exit_code
+        return _Failure("error", exception.format_message(), exception.exit_code)
     if isinstance(exception, UnicodeEncodeError):
         # the shell's bytes that are no UTF-8 come as surrogates, which no server is sent
-        return "usage: an option or argument is not UTF-8", Exit.USAGE
+        return _Failure("usage", "an option or argument is not UTF-8", Exit.USAGE)
     if isinstance(exception, OSError):
         where = f": {exception.filename}" if exception.filename else ""
-        return f"error: {exception.strerror or exception}{where}", Exit.FAILED
-    return f"internal error: {type(exception).__name__}: {exception}", Exit.FAILED
+        return _Failure("error", f"{exception.strerror or exception}{where}", Exit.FAILED)
+    return _Failure("internal error", f"{type(exception).__name__}: {exception}", Exit.FAILED)
 
 
 def _given_locations(arguments: list[str]) -> Iterator[str]:
@@ -106,9 +118,9 @@ def _given_locations(arguments: list[str]) -> Iterator[str]:
 
 def report(exception: BaseException, arguments: list[str]) -> int:
     """Print the failure as one line without secrets and return the exit status."""
-    line, status = describe(exception)
+    failure = _failure(exception)
+    message = scrub(_one_line(failure.message), *_given_locations(arguments))
     # what kind it is has no secrets, but may have the password in it: "postgresql" has "postgres"
-    kind, colon, message = _one_line(line).partition(": ")
-    note(kind + colon + scrub(message, *_given_locations(arguments)))
+    note(f"{failure.kind}: {message}")
     give_up_data()
-    return int(status)
+    return int(failure.status)
