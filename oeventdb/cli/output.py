@@ -12,7 +12,7 @@ import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -36,6 +36,11 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _nowhere() -> TextIO:
+    """Return a stream for what nobody can be told any more."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def take_everything() -> None:
@@ -107,7 +112,7 @@ def note(message: str) -> None:
         click.echo(message, err=True)
     except OSError:
         # a full disk, or a pipe that nobody reads: the rest would fail at the end of the process, and change its status
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = _nowhere()
 
 
 def give_up_data() -> None:
@@ -115,4 +120,4 @@ def give_up_data() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = _nowhere()
