@@ -606,7 +606,6 @@ AS $function$
 DECLARE
     v_claimed integer[];
     v_deadline timestamptz;
-    v_may_come boolean;
 BEGIN
     LOOP
         BEGIN
@@ -625,14 +624,7 @@ BEGIN
         EXCEPTION WHEN SQLSTATE 'OE001' THEN
             v_deadline := COALESCE(v_deadline, pg_catalog.clock_timestamp() + oeventdb_internal.claim_patience());
         END;
-        v_may_come := oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline);
-        IF EXISTS (
-            SELECT FROM public.tickets AS t
-            WHERE t.id = claim_admissions.ticket_id AND t.event_id IS DISTINCT FROM claim_admissions.event_id
-        ) THEN
-            -- what has come free is the other event's
-            PERFORM oeventdb_internal.refuse_wrong_event('ticket', claim_admissions.ticket_id, claim_admissions.event_id);
-        ELSIF NOT v_may_come THEN
+        IF NOT oeventdb_internal.await_admissions(claim_admissions.ticket_id, claim_admissions.wanted, v_deadline) THEN
             RETURN NULL;
         END IF;
         -- for place_order, to the end of the transaction
@@ -643,7 +635,8 @@ $function$;
 
 COMMENT ON FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer) IS
 'Takes wanted admissions of a ticket and returns their numbers, or NULL when so many are not to be had. Waits, at most claim_patience(), while
-unfinished transactions of others hold admissions that may come free. Raises OE105 for a ticket that has gone to another event meanwhile.';
+unfinished transactions of others hold admissions that may come free. Raises OE105 for a ticket that has gone to another event by then, OE404
+for one that is gone.';
 
 REVOKE ALL ON FUNCTION oeventdb_internal.claim_admissions(bigint, bigint, integer) FROM PUBLIC;
 -- <<<
