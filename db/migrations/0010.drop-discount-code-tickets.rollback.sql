@@ -164,10 +164,10 @@ WHERE word.event_id IS NULL OR ticket.event_id IS NULL OR word.event_id <> ticke
 -- >>> db/audit/discount_code_tickets_unknown.sql
 -- Every word in the ticket text of a ticket code is the id of a ticket.
 -- table: discount_codes
--- Keys: the code and the word, as code:word; of a long one, as a text with other signs than commas is, the beginning,
--- as much as an index holds. The last migration drops the column: where it is gone, its name means the NULL beside the
--- table.
-SELECT word.discount_code_id::text || ':' || left(word.ticket_text, 500) AS key
+-- Keys: the code and the word, as code:word, once, however often the text has it; of a long one, as a text with other
+-- signs than commas is, the beginning, as much as an index holds. The last migration drops the column: where it is
+-- gone, its name means the NULL beside the table.
+SELECT DISTINCT word.discount_code_id::text || ':' || left(word.ticket_text, 500) AS key
 FROM (
     SELECT
         code.id AS discount_code_id,
