@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -253,16 +254,28 @@ class _Comparison:
                 with connection.transaction():
                     unhindered(connection)
                     passed_over += value(connection, _MEND, (ids, [versions[each] for each in ids]))
-                left = set(ids)
-                while left:
-                    outcome = outbox.step(connection, self._cluster, self._alias, only=list(left))
-                    if outcome.put_off:
-                        raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
-                    if not outcome.taken:
-                        break
-                    # what stays in the outbox is being changed: who changes it brings it
-                    left.difference_update(outcome.sent)
+        self._bring(versions)
         return passed_over
+
+    def _bring(self, event_ids: Iterable[int]) -> None:
+        """Send what waits of these events, or set it aside; what Elasticsearch puts off has another turn after the others."""
+        tries, pauses = outbox.Tries(), Pauses(PATIENCE)
+        turns = deque(_batched(event_ids))
+        while turns:
+            ids = turns.popleft()
+            # each time anew: one that is idle during a pause may be ended
+            with closing(connect(self._dsn, autocommit=True)) as connection:
+                outcome = outbox.step(connection, self._cluster, self._alias, only=ids, tries=tries)
+            left = [each for each in ids if each not in outcome.sent]
+            if outcome.answered:
+                pauses = Pauses(PATIENCE)
+            if outcome.put_off:
+                if not pauses.wait():
+                    raise SearchUnavailable(f"changes were put off: {outcome.put_off}")
+                turns.append(left)
+            elif outcome.taken and left:
+                # too much for one request; what stays in the outbox is being changed: who changes it brings it
+                turns.appendleft(left)
 
     def _versions_in_index(self, ids: list[int | str]) -> dict[int | str, int]:
         answer = self._cluster.request(

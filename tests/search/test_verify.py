@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -103,6 +104,31 @@ def test_a_document_that_cannot_be_mended_is_left_and_said(
     event = samples.event(db, name="poison")
     found = search.verify(migrated, elastic.url, alias=elastic.alias, repair=True)
     assert (found.missing, found.repaired, found.left) == ([event], 0, 1)
+
+
+def test_a_document_that_a_filter_refuses_is_left_and_the_others_are_mended(
+    db: psycopg.Connection, migrated: str, elastic: Elastic, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oeventdb.search.outbox._TRIED_FOR", 0.2)
+    # not by its name, which is that of the function in oeventdb.search
+    monkeypatch.setattr(importlib.import_module("oeventdb.search.verify"), "_CHUNK", 2)
+    proxy.verdict = lambda chunk: BUSY % b"403 Forbidden" if b"<script>" in chunk else True
+    search.reindex(migrated, elastic.url, alias=elastic.alias)
+    bad = samples.event(db, name="<script>")
+    good = [samples.event(db) for _ in range(5)]
+    found = search.verify(migrated, proxy.url, alias=elastic.alias, repair=True)
+    assert (found.missing, found.repaired, found.left) == ([bad, *good], 5, 1)
+    assert db.execute("SELECT event_id FROM oeventdb_internal.search_dead_letters").fetchall() == [(bad,)]
+    elastic.ask("POST", f"/{elastic.alias}/_refresh")
+    assert sorted(elastic.documents()) == good
+
+
+def test_it_mends_by_an_elasticsearch_that_was_too_busy_at_first(
+    migrated: str, elastic: Elastic, proxy: Proxy, drifted: dict[str, list[int]]
+) -> None:
+    proxy.verdict = lambda chunk: BUSY % b"503 Busy" if b"_bulk" in chunk and proxy.cuts < 4 else True
+    found = search.verify(migrated, proxy.url, alias=elastic.alias, repair=True)
+    assert (shown(found), found.left) == (drifted, 0)
 
 
 def test_more_than_a_page_of_either_side(db: psycopg.Connection, migrated: str, elastic: Elastic) -> None:
