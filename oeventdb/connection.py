@@ -167,6 +167,9 @@ def connect(dsn: str, **kwargs: Any) -> psycopg.Connection[TupleRow]:
         # the latter is psycopg's own, for a value that it reads before libpq does
         message = _one_line(str(error), str(given.get("password") or ""))
         raise DatabaseUnreachable(message) from error
+    except UnicodeError as error:
+        # Python's, for a name that it could not even ask for
+        raise DatabaseUnreachable("a part of the host's name is empty or too long") from error
     connection.add_notice_handler(_log_warning)
     _independent_of_the_role(connection)
     return connection

@@ -50,7 +50,10 @@ def main(port: int, elasticsearch_url: str | None) -> None:
     """Sell tickets of real conferences on http://127.0.0.1:PORT until Ctrl-C."""
     # that a request waits for a thread for a moment is no news
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ended in (signal.SIGTERM, signal.SIGHUP):
+        # what nohup has ignored stays so
+        if signal.getsignal(ended) is not signal.SIG_IGN:
+            signal.signal(ended, lambda *_: sys.exit(0))
     try:
         with (
             _listen(port) as listening,

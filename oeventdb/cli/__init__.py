@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Terminated(KeyboardInterrupt):
-    """Asked to stop by SIGTERM: clean up as after Ctrl-C."""
+    """Asked to stop by SIGTERM, or by SIGHUP as its terminal was closed: clean up as after Ctrl-C."""
 
 
 def _raise_terminated(_signum: int, _frame: FrameType | None) -> None:
@@ -31,15 +31,20 @@ def _raise_terminated(_signum: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Raise Terminated on SIGTERM while the block runs, in the only thread that can."""
+    """Raise Terminated on SIGTERM and SIGHUP while the block runs, in the only thread that can."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = signal.signal(signal.SIGTERM, _raise_terminated)
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # what is ignored stays so: nohup does that
+    taken = {number: handler for number, handler in former.items() if handler is not signal.SIG_IGN}
+    for number in taken:
+        signal.signal(number, _raise_terminated)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in taken.items():
+            signal.signal(number, handler)
 
 
 class CommandLine(click.Group):

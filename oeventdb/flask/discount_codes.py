@@ -69,7 +69,7 @@ def _change(asked: Asked, code: str, change: Callable[[set[int], set[int]], set[
 
 def _managed(asked: Asked, code: str) -> dict[str, Any]:
     asked.policy.require_user(asked.user)
-    found = reads.discount_code(asked.connection, path_id(code, "discount code"))
+    found = reads.discount_code(asked.connection, path_id(code, "discount code", "code"))
     if found is None:
         raise unknown("discount code", code, parameter="code")
     asked.require_manager(found["event_id"])

@@ -66,6 +66,7 @@ _REFUSALS = {
     "406": f"The client does not accept {MEDIA_TYPE}.",
     "503": "A server behind this one cannot be reached.",
 }
+_CHANGED = {"412": "It was changed since the client has read it."}
 _REFUSALS_OF_BODIES = {
     "409": "The state of things, or the type of a resource, is in the way.",
     "413": "The body is too large.",
@@ -124,8 +125,9 @@ def _search_operation() -> dict[str, Any]:
         "parameters": [
             {"name": "q", "in": "query", "required": True, "schema": words},
             *_paging("event", search.ATTRIBUTES),
+            *_conditions("If-Match", "If-None-Match"),
         ],
-        "responses": answers | _errors({code: _REFUSALS[code] for code in ("400", "406", "503")}),
+        "responses": answers | _errors({code: _REFUSALS[code] for code in ("400", "406", "503")} | _CHANGED),
         "security": [{}],
     }
 
@@ -150,8 +152,8 @@ def _refusals(route: Route) -> dict[str, Any]:
     texts = dict(_REFUSALS)
     if route.method != "GET":
         texts |= _REFUSALS_OF_BODIES
-        if "/relationships/" in route.path:
-            texts["412"] = "It was changed since the client has read it."
+    if route.method == "GET" or "/relationships/" in route.path:
+        texts |= _CHANGED
     return _errors(texts)
 
 
@@ -180,9 +182,15 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.path == "/orders":
         key = {"type": "string", "minLength": 1, "maxLength": 200}
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": key})
-    if route.method != "GET" and "/relationships/" in route.path:
-        parameters.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
+    if route.method == "GET":
+        parameters += _conditions("If-Match", "If-None-Match")
+    elif "/relationships/" in route.path:
+        parameters += _conditions("If-Match")
     return parameters
+
+
+def _conditions(*names: str) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names]
 
 
 def _paging(type_: str, members: tuple[str, ...]) -> list[dict[str, Any]]:

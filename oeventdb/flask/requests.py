@@ -51,10 +51,10 @@ class Route:
     pointers: Mapping[str, str] = field(default_factory=dict)
 
 
-def path_id(text: str, resource: str) -> int:
+def path_id(text: str, resource: str, parameter: str) -> int:
     """The id in a path; what cannot be one names nothing that exists."""
     if not is_id(text):
-        raise unknown(resource, text, parameter="id")
+        raise unknown(resource, text, parameter=parameter)
     return int(text)
 
 

@@ -36,7 +36,7 @@ def of_event(asked: Asked, event: str) -> Response:
 
 def of_tag(asked: Asked, tag: str) -> Response:
     """The tickets with a tag."""
-    tag_id = path_id(tag, "ticket tag")
+    tag_id = path_id(tag, "ticket tag", "tag")
     found = reads.ticket_tag(asked.connection, tag_id)
     shown = found["event_id"] if found and asked.manages(found["event_id"]) else None
     arguments = {"ticket_tag_id": tag_id}
@@ -45,7 +45,7 @@ def of_tag(asked: Asked, tag: str) -> Response:
 
 def of_access_code(asked: Asked, code: str) -> Response:
     """The tickets that an access code opens; the hidden ones with ``?code=`` and the code itself."""
-    code_id = path_id(code, "access code")
+    code_id = path_id(code, "access code", "code")
     given = asked.request.args.get("code", "").strip() or None
     found = reads.access_code(asked.connection, code_id, given)
     is_known = found and (found["is_given"] or asked.manages(found["event_id"]))

@@ -110,6 +110,7 @@ class Cluster:
     ) -> None:
         try:
             node = url_to_node_config(url, use_default_ports_for_scheme=True)
+            node.host.encode("idna")
         except ValueError:
             # the message of the library quotes the URL, which may hold a password
             raise SearchUnavailable(

@@ -12,8 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
+from oeventdb.connection import connect
 from oeventdb.errors import DatabaseUnreachable
 from oeventdb.servers import docker, unprivileged
 from oeventdb.servers.local_postgres import LocalPostgres
@@ -170,9 +169,6 @@ def _major(install: Path) -> int:
 
 
 def _server_version(dsn: str) -> str:
-    try:
-        with psycopg.connect(dsn, connect_timeout=10) as connection:
-            number = connection.info.server_version
-    except psycopg.OperationalError as exc:
-        raise DatabaseUnreachable(str(exc).strip()) from exc
+    with connect(dsn) as connection:
+        number = connection.info.server_version
     return f"{number // 10000}.{number % 10000}"

@@ -66,7 +66,12 @@ def test_an_interrupt_ends_quietly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+    ("number", "status", "word"),
+    [
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+        (signal.SIGINT, 130, "interrupted"),
+    ],
 )
 def test_a_signal_lets_a_command_clean_up(number: signal.Signals, status: int, word: str) -> None:
     script = (
@@ -93,10 +98,19 @@ def test_a_signal_lets_a_command_clean_up(number: signal.Signals, status: int, w
     assert (process.returncode, out, err.strip()) == (status, "cleaned up\n", word)
 
 
+def test_nohup_keeps_a_command_running_when_its_terminal_is_closed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = run(showing(lambda _: signal.raise_signal(signal.SIGHUP)), "go")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert result.exit_code == 0
+
+
 def test_a_command_leaves_the_handling_of_signals_as_it_was() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     run(showing(lambda settings: settings.alias), "go")
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_without_a_dsn_a_command_refuses_and_says_how_to_give_one() -> None:

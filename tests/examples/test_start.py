@@ -105,6 +105,20 @@ def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: st
     assert problems == ""
 
 
+def test_a_terminal_that_is_closed_closes_the_shop(elasticsearch: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "the shop is open" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+
+
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from oeventdb.flask import openapi
 from oeventdb.flask.routes import ROUTES
 from tests.flask.http import bearer
 
@@ -55,6 +56,14 @@ def test_every_route_is_described(app: flask.Flask) -> None:
     assert len(described) == len(ROUTES)
     operations = [operation for item in paths.values() for operation in item.values()]
     assert all(operation["summary"].endswith(".") for operation in operations)
+
+
+def test_every_get_is_described_with_the_entity_tags_that_it_takes() -> None:
+    for path, item in openapi.description(ROUTES, "/v1", searchable=True)["paths"].items():
+        if "get" in item:
+            named = {parameter["name"] for parameter in item["get"]["parameters"]}
+            assert {"If-Match", "If-None-Match"} <= named, path
+            assert {"304", "412"} <= item["get"]["responses"].keys(), path
 
 
 def test_routes_are_described_without_docstrings_too() -> None:

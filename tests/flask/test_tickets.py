@@ -145,6 +145,17 @@ def test_what_does_not_exist_is_404(api: Api, scene: Scene, path: str) -> None:
     assert response.errors[0]["status"] == "404"
 
 
+@pytest.mark.parametrize("id_", ["999999", "x", "9" * 19])
+@pytest.mark.parametrize(
+    ("path", "parameter"), [("ticket-tags", "tag"), ("access-codes", "code"), ("discount-codes", "code")]
+)
+def test_an_error_names_the_parameter_of_the_path_as_the_description_does(
+    api: Api, scene: Scene, path: str, parameter: str, id_: str
+) -> None:
+    response = api.get(f"/v1/{path}/{id_}/tickets", user=scene.staff)
+    assert response.errors[0]["source"] == {"parameter": parameter}
+
+
 def test_paging_sorting_and_sparse_fields(api: Api, scene: Scene, db: psycopg.Connection) -> None:
     more = [
         samples.ticket(db, scene.other_event, name=f"T{n}", position=n + 2, price=n % 3) for n in range(6)

@@ -112,6 +112,12 @@ def test_a_socket_may_be_at_a_name_of_any_letters(host: str) -> None:
     assert "failed" in failure(f"host={host} port=' 1 '")
 
 
+def test_a_host_that_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "host's name" in failure(f"postgresql://me:{SECRET}@a..b/db")
+    monkeypatch.setenv("PGHOST", 64 * "a")
+    assert "host's name" in failure("dbname=db")
+
+
 def test_a_value_that_psycopg_reads_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "connect_timeout" in failure("host=/nowhere connect_timeout=soon")
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "soon")

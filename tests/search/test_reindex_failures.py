@@ -327,7 +327,9 @@ def test_an_unreachable_elasticsearch_is_told_at_once(migrated: str) -> None:
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("url", ["localhost:9200", "ftp://localhost:21", "http://", "http://a:b:c", ""])
+@pytest.mark.parametrize(
+    "url", ["localhost:9200", "ftp://localhost:21", "http://", "http://a:b:c", "", "http://a..b:9200"]
+)
 def test_what_is_no_url_is_refused_without_repeating_it(migrated: str, url: str) -> None:
     with pytest.raises(SearchUnavailable, match="Elasticsearch URL"):
         search.reindex(migrated, url)
