@@ -75,6 +75,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """Let the processes that a test starts be ended by SIGHUP, as at a terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the groups that take longest; refuse a test that would start one more Elasticsearch, in another worker."""
     items.sort(key=lambda item: not item.nodeid.startswith(_SEARCHING))

@@ -65,6 +65,7 @@ def test_an_interrupt_ends_quietly() -> None:
     assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
 
 
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize(
     ("number", "status", "word"),
     [

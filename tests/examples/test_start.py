@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from playwright.sync_api import expect
 
 from examples.shop import sample
@@ -105,6 +106,7 @@ def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: st
     assert problems == ""
 
 
+@pytest.mark.usefixtures("not_under_nohup")
 def test_a_terminal_that_is_closed_closes_the_shop(elasticsearch: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch],
