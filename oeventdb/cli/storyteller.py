@@ -58,20 +58,24 @@ class Storyteller:
         self._console.print(Padding(Text(text, style=style), _INDENT, expand=False))
 
     def _table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str) -> None:
-        """Print rows under columns; what does not fit is cut in the column named `wide`."""
+        """Print rows under columns; what does not fit is cut in `wide`, then in the widest of the others."""
         cells = [[f"{cell:,}" if isinstance(cell, int) else _line(cell) for cell in row] for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
         room = self._console.width - 3 - 3 * len(columns)
         table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+        first = columns.index(wide)
+        second = max((place for place in range(len(columns)) if place != first), key=widths.__getitem__)
+        for place in (first, second):
+            # it gives way to the others, down to a few characters
+            others = sum(widths) - widths[place]
+            widths[place] = min(widths[place], max(12, room - others))
         for column, width in zip(columns, widths, strict=True):
-            others = sum(widths) - width
             table.add_column(
                 column,
                 justify="right" if column in NUMBERS else "left",
                 overflow="ellipsis",
                 no_wrap=True,
-                # the wide column gives way to the others, down to a few characters
-                width=min(width, max(12, room - others)) if column == wide else None,
+                width=width,
             )
         for row in cells[:LONGEST]:
             table.add_row(*map(Text, row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from rich.console import Console
 
 from oeventdb.cli import main
+from oeventdb.cli.storyteller import Storyteller
 from oeventdb.demo import conferences
+from oeventdb.demo.story import Quarantined
+from oeventdb.schema.journal import JournalReason
 from oeventdb.search import Cluster
 from oeventdb.search.indices import Indices
 from oeventdb.servers import java
@@ -52,6 +57,21 @@ def test_the_dirt_is_found_and_mended(told: dict[str, Any]) -> None:
         assert broken[rule] > 50
         assert rule not in told["left"]
     assert told["applied"][0] == "0002.foundations"
+
+
+def test_in_a_terminal_of_80_columns_what_is_long_gives_way_and_names_stay_whole() -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, width=80, highlight=False)
+    reason = "event contradicted the ticket, corrected"
+    found = [
+        Quarantined(JournalReason("discount_codes", reason, 2_994, 1), "1: '11, 12, 13', and more"),
+        Quarantined(JournalReason("ticket_holders", reason, 303, 2), "59: rated ' 4 '"),
+    ]
+    Storyteller(console).quarantine(found)
+    lines = shown.getvalue().splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    for name in ("entries", "discount_codes", "ticket_holders", "event contradicted", "59: rated"):
+        assert any(name in line for line in lines), lines
 
 
 def test_what_was_removed_is_in_quarantine(told: dict[str, Any]) -> None:
