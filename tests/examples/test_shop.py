@@ -124,6 +124,22 @@ def test_buying_again_after_no_answer_came_buys_nothing_twice(shop: Shop, browse
     assert len(shop.orders(event)) == 2, "the next purchase is another one"
 
 
+def test_an_answer_that_cannot_be_read_is_none_and_the_button_works_again(
+    shop: Shop, browser: Browser
+) -> None:
+    event, url = shop.event(Workshop=5)
+    page = visit(browser, url, name="Ada")
+
+    def cut_the_answer(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.body()[:20])
+
+    page.route("**/v1/orders", cut_the_answer, times=1)
+    assert "No answer" in buy(page, 1, "Workshop")
+    assert UUID.search(press_buy(page))
+    assert len(shop.orders(event)) == 1
+
+
 def test_a_hidden_ticket_is_seen_and_sold_with_its_access_code_only(shop: Shop, browser: Browser) -> None:
     event, url = shop.event(Workshop=5)
     hidden = samples.ticket(shop.db, event, name="Speaker", type="free", price=0, is_hidden=True)

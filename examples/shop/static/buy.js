@@ -90,7 +90,7 @@ async function buy() {
   const document_ = order();
   if (!document_.data.attributes.lines.length) return say("Choose how many of which ticket.", "bad");
   const body = JSON.stringify(document_);
-  let response;
+  let response, answer;
   try {
     response = await fetch("/v1/orders", {
       method: "POST",
@@ -98,10 +98,10 @@ async function buy() {
       body,
       signal: AbortSignal.timeout(15000),
     });
+    answer = await response.json();
   } catch {
     return say("No answer came. Buy again: you will not be sold the same twice.", "bad");
   }
-  const answer = await response.json();
   if (response.status !== 503) unanswered = { body: "", key: "" };
   if (response.ok) {
     for (const row of tickets.values()) row.querySelector("input").value = 0;
