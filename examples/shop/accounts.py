@@ -80,5 +80,6 @@ def _people(connection: psycopg.Connection[Any]) -> list[Person]:
 def _next() -> str:
     """Where to go on: a path of this site only, never another site's address."""
     path = request.values.get("next", "")
-    inside = path.startswith("/") and not path.startswith(("//", "/\\"))
+    # browsers leave tabs and line ends out of an address, and would find two slashes then
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if inside else url_for("events.home")
