@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -224,3 +225,21 @@ def test_signing_in_leads_nowhere_else(db: psycopg.Connection) -> None:
     ):
         response = app.test_client().post("/sign-in", data={"person": person, "next": outside})
         assert response.location == "/", outside
+
+
+def test_signing_in_at_the_head_of_a_page_leads_back_to_it_with_its_access_code(
+    db: psycopg.Connection,
+) -> None:
+    app = create_app(lambda: nullcontext(db), secret="of the tests", finder=Finder())
+    client, person = app.test_client(), samples.user(db, first_name="Ada")
+    event = db.execute("SELECT identifier FROM events WHERE id = %s", [samples.event(db)]).fetchone()
+    assert event is not None
+    path = f"/events/{event[0]}?code=SPEAKER"
+    head = re.search(r'<header.*?href="(/sign-in[^"]*)"', client.get(path).text, re.DOTALL)
+    assert head is not None
+    choice = client.get(html.unescape(head[1])).text
+    assert "Sign in</a>" not in choice, "that page is where it leads"
+    back = re.search(r'name="next" value="([^"]*)"', choice)
+    assert back is not None
+    signed_in = client.post("/sign-in", data={"person": person, "next": html.unescape(back[1])})
+    assert signed_in.location == path
