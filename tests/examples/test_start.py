@@ -243,3 +243,13 @@ def test_signing_in_at_the_head_of_a_page_leads_back_to_it_with_its_access_code(
     assert back is not None
     signed_in = client.post("/sign-in", data={"person": person, "next": html.unescape(back[1])})
     assert signed_in.location == path
+
+
+def test_a_page_that_needs_scripts_says_so_without_them(db: psycopg.Connection) -> None:
+    app = create_app(lambda: nullcontext(db), secret="of the tests", finder=Finder())
+    event = db.execute("SELECT identifier FROM events WHERE id = %s", [samples.event(db)]).fetchone()
+    assert event is not None
+    for needs, path in (("Searching", "/"), ("Buying", f"/events/{event[0]}")):
+        told = re.search("<noscript>(.*?)</noscript>", app.test_client().get(path).text, re.DOTALL)
+        assert told is not None, path
+        assert f"{needs} needs JavaScript" in told[1]
