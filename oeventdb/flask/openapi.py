@@ -64,7 +64,7 @@ _REFUSALS = {
     "403": "This user may not.",
     "404": "What is named does not exist, or not for this user.",
     "406": f"The client does not accept {MEDIA_TYPE}.",
-    "503": "A server behind this one cannot be reached.",
+    "503": "A server behind this one cannot be reached, or takes no writes.",
 }
 _CHANGED = {"412": "It was changed since the client has read it."}
 _REFUSALS_OF_BODIES = {

@@ -103,6 +103,8 @@ def _view(
             return problems.refusal_response(exc, route.pointers)
         except psycopg.OperationalError as exc:
             raise Problem(503, "the database cannot be reached; try again") from exc
+        except psycopg.errors.ReadOnlySqlTransaction as exc:  # of a standby, for one
+            raise Problem(503, "the database takes no writes now; try again") from exc
         return with_entity_tag(response, request)
 
     return view

@@ -9,7 +9,7 @@ Nobody gets a table of schema oeventdb_internal: functions that are granted run 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -123,6 +123,11 @@ class Grant:
     def object(self) -> str:
         """The object as `check` names it."""
         return f"{self.target} {self.name}{'.' if self.column else ''}{self.column}"
+
+    @property
+    def of_ours(self) -> bool:
+        """Whether the object is in one of our schemas, or such a schema."""
+        return self.name.partition(".")[0] != "public"
 
     def statement(self) -> sql.Composed:
         """Return the GRANT."""
@@ -253,7 +258,9 @@ def surplus(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> li
 def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list[str]:
     done = []
     for one in wanted:
-        if not _is_given(connection, one):
+        # what everybody has of ours is to be taken back, as `check` says: it must not be all that a role has
+        everybodys = one.of_ours and _is_given(connection, replace(one, role="public"))
+        if everybodys or not _is_given(connection, one):
             statement = one.statement()
             connection.execute(statement)
             done.append(statement.as_string(connection))

@@ -212,6 +212,21 @@ def test_a_database_that_cannot_be_reached_is_503(scene: Scene) -> None:
         assert api.get(f"/v1/events/{scene.event}/tickets").status_code == 503
 
 
+def test_a_database_that_takes_no_writes_is_503_for_what_writes(dsn: str, scene: Scene) -> None:
+    import psycopg
+
+    app = flask.Flask(__name__)
+    # a standby refuses in the same words, SQLSTATE 25006
+    connect: Any = partial(psycopg.connect, dsn, options="-c default_transaction_read_only=on")
+    users = oeventdb.flask.bearer_tokens(KEY)
+    app.register_blueprint(oeventdb.flask.blueprint(connect, users=users))
+    with served(app) as api:
+        assert api.get(f"/v1/events/{scene.event}/tickets").status_code == 200
+        refused = api("POST", "/v1/feedbacks", _feedback(scene.event, "4"), user=scene.attendee)
+    assert refused.status_code == 503
+    assert "no writes" in refused.errors[0]["detail"]
+
+
 def test_the_key_of_one_user_is_not_the_key_of_another(api: Api, scene: Scene) -> None:
     document = _order(scene.event, {"ticket-id": scene.ticket, "quantity": 1})
     orders = {

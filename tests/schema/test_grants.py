@@ -177,6 +177,19 @@ def test_granting_again_does_nothing(migrated: str, roles: Roles, kind: str) -> 
     assert grant(migrated, kind, role) == []
 
 
+def test_a_role_keeps_what_it_was_given_where_public_had_it_too(migrated: str, roles: Roles) -> None:
+    # as pg_restore --no-privileges leaves it, until somebody does what `check` says
+    everybody = "ALL ROUTINES IN SCHEMA oeventdb, oeventdb_internal {} PUBLIC"
+    given = {kind: roles.create(kind) for kind in KINDS}
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute(f"GRANT EXECUTE ON {everybody.format('TO')}".encode())
+        for kind, role in given.items():
+            grant(migrated, kind, role)
+        connection.execute(f"REVOKE ALL ON {everybody.format('FROM')}".encode())
+    with schema.connect(migrated) as connection:
+        assert schema.check(connection) == []
+
+
 def test_an_odd_name_is_only_a_name(migrated: str, roles: Roles) -> None:
     role = roles.create('O"Neil; DROP TABLE users --')
     quoted = role.replace('"', '""')
