@@ -19,6 +19,7 @@ from oeventdb import search
 from oeventdb.celery import BEAT_SCHEDULE, TASK, rebuild
 from oeventdb.errors import DatabaseUnreachable, OperationError, Refused, SearchUnreachable
 from oeventdb.search.bulk import BulkFailed
+from tests.docs import reading
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +38,13 @@ def test_it_has_the_name_that_applications_call_it_by() -> None:
 def test_every_application_that_includes_the_module_has_the_task() -> None:
     with Celery(set_as_current=False) as app:
         assert TASK in app.tasks
+
+
+def test_the_page_names_the_file_that_its_commands_start() -> None:
+    page = reading.DOCS / "how-to" / "run-sync.md"
+    applications = [block.title for block in reading.blocks(page) if " = Celery(" in block.text]
+    started = re.findall(r"^    celery -A (\w+) ", page.read_text("utf-8"), re.MULTILINE)
+    assert applications == [f"{name}.py" for name in set(started)]
 
 
 def test_the_schedule_sends_it_once_a_week() -> None:

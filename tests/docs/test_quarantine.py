@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import psycopg
+
 from tests.docs import reading
 
 PAGE = (reading.DOCS / "how-to" / "quarantine.md").read_text("utf-8")
@@ -34,3 +36,25 @@ def test_every_reason_is_explained_and_every_explained_reason_is_given() -> None
     explained = _explained()
     assert {reason for reason in given if not any(re.fullmatch(one, reason) for one in explained)} == set()
     assert {one for one in explained if not any(re.fullmatch(one, reason) for reason in given)} == set()
+
+
+def test_many_at_once_are_the_removed_holders_of_that_ticket_who_are_not_back(db: psycopg.Connection) -> None:
+    many = PAGE.partition("## Many at once")[2].partition("\n## ")[0]
+    query = re.search(r'"\s*(SELECT [^"]*)"', many)
+    assert query is not None, many
+    beyond, corrected = "holder beyond the quantity, removed", "event missing, filled in from the ticket"
+    for ticket, reason, key, back in (
+        (9, beyond, 1, False),
+        (17, beyond, 2, True),
+        (17, corrected, 3, False),
+        (17, beyond, 4, False),
+    ):
+        db.execute(
+            "INSERT INTO oeventdb_internal.journal (migration, table_name, key, old_row, reason, restored_at)"
+            " VALUES ('0005.ticket-holders', 'ticket_holders', %s, jsonb_build_object('ticket_id', %s), %s,"
+            " CASE WHEN %s THEN now() END)",
+            [str(key), ticket, reason, back],
+        )
+    found = {number for (number,) in db.execute(query[1].encode()).fetchall()}
+    (wanted,) = db.execute("SELECT id FROM oeventdb_internal.journal WHERE key = '4'").fetchall()
+    assert found == set(wanted)
