@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import samples
-from tests.procedures.selling.shop import Shop, audited
+from tests.procedures.selling.shop import Shop, audited, broken, line
 from tests.procedures.sessions import READ_COMMITTED, levels, outcome
 
 if TYPE_CHECKING:
@@ -67,3 +67,16 @@ def test_two_who_write_lines_of_one_order_do_not_lock_each_other_out(stage: Stag
     assert outcome(waiting) == "done"
     two.run(WRITES["holder"], {"order": order, "ticket": two_ticket})
     two.commit()
+
+
+@levels
+def test_lines_are_truncated_where_all_orders_are_seen(stage: Stage, setup: Session, level: str) -> None:
+    """An old snapshot would not show the order whose lines go."""
+    shop = Shop(setup.connection)
+    clerk = stage.session()
+    clerk.begin(level)
+    shop.place(line(shop.ticket()))
+    truncating = clerk.start("TRUNCATE orders_tickets")
+    assert outcome(truncating) == ("OE400" if level == READ_COMMITTED else "0A000")
+    clerk.rollback()
+    assert broken(setup.connection) == []
