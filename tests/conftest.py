@@ -76,8 +76,8 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture
-def not_under_nohup() -> Iterator[None]:
-    """Let the processes that a test starts be ended by SIGHUP, as at a terminal."""
+def hangup() -> Iterator[None]:
+    """Let SIGHUP end the processes that a test starts, as at a terminal, or do what the test makes of it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

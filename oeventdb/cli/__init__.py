@@ -35,15 +35,18 @@ def _terminated_like_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    # what is ignored stays so: nohup does that
-    taken = {number: handler for number, handler in former.items() if handler is not signal.SIG_IGN}
-    for number in taken:
+    former = {
+        number: handler
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        # what is ignored stays so: nohup does that
+        if (handler := signal.getsignal(number)) is not signal.SIG_IGN
+    }
+    for number in former:
         signal.signal(number, _raise_terminated)
     try:
         yield
     finally:
-        for number, handler in taken.items():
+        for number, handler in former.items():
             signal.signal(number, handler)
 
 

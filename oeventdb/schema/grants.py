@@ -259,8 +259,9 @@ def _give(connection: psycopg.Connection[TupleRow], wanted: list[Grant]) -> list
     done = []
     for one in wanted:
         # what everybody has of ours is to be taken back, as `check` says: it must not be all that a role has
-        everybodys = one.of_ours and _is_given(connection, replace(one, role="public"))
-        if everybodys or not _is_given(connection, one):
+        if not _is_given(connection, one) or (
+            one.of_ours and _is_given(connection, replace(one, role="public"))
+        ):
             statement = one.statement()
             connection.execute(statement)
             done.append(statement.as_string(connection))

@@ -266,8 +266,9 @@ class _Comparison:
             # each time anew: one that is idle during a pause may be ended
             with closing(connect(self._dsn, autocommit=True)) as connection:
                 outcome = outbox.step(connection, self._cluster, self._alias, only=ids, tries=tries)
-            left = [each for each in ids if each not in outcome.sent]
-            if outcome.answered:
+            sent = outcome.sent
+            left = [each for each in ids if each not in sent]
+            if sent:
                 pauses = Pauses(PATIENCE)
             if outcome.put_off:
                 if not pauses.wait():

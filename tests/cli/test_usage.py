@@ -65,7 +65,7 @@ def test_an_interrupt_ends_quietly() -> None:
     assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
 
 
-@pytest.mark.usefixtures("not_under_nohup")
+@pytest.mark.usefixtures("hangup")
 @pytest.mark.parametrize(
     ("number", "status", "word"),
     [
@@ -99,12 +99,10 @@ def test_a_signal_lets_a_command_clean_up(number: signal.Signals, status: int, w
     assert (process.returncode, out, err.strip()) == (status, "cleaned up\n", word)
 
 
+@pytest.mark.usefixtures("hangup")
 def test_nohup_keeps_a_command_running_when_its_terminal_is_closed() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        result = run(showing(lambda _: signal.raise_signal(signal.SIGHUP)), "go")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    result = run(showing(lambda _: signal.raise_signal(signal.SIGHUP)), "go")
     assert result.exit_code == 0
 
 

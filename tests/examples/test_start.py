@@ -107,7 +107,7 @@ def test_one_command_opens_the_shop_and_an_interrupt_closes_it(elasticsearch: st
     assert problems == ""
 
 
-@pytest.mark.usefixtures("not_under_nohup")
+@pytest.mark.usefixtures("hangup")
 def test_a_terminal_that_is_closed_closes_the_shop(elasticsearch: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "examples.shop", "--port", "0", "--elasticsearch-url", elasticsearch],
